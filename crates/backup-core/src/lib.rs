@@ -1,0 +1,36 @@
+//! The words, traits, pipelines and builder of the backup framework.
+//!
+//! This crate does no network, process, environment or terminal work; drivers, storages and front ends do.
+//! `ARCHITECTURE.md` in the repository shows how the parts fit.
+
+mod component;
+mod connection;
+mod destination;
+mod entry;
+mod error;
+mod observer;
+mod path;
+mod secret;
+mod source;
+mod storage;
+
+pub use component::{
+    Component, ComponentSpec, EntryFailure, MAX_LISTED_FAILURES, Outcome, SourceDescription, Status, Totals,
+};
+pub use connection::{
+    Address, CommandSpec, Connection, Duplex, Exit, ExitStatus, Forward, Process, Reach, Session, Stdin,
+};
+pub use destination::{
+    Backup, BackupId, Catalogue, CheckOptions, Committed, Destination, Draft, Entries, Finding, Ingest, PushStats,
+    ReadData, Report, Spec, Summary, pour, read_entry,
+};
+pub use entry::{Batch, Entry, EntryKind, Fingerprint, Hole, MAX_BATCH, Metadata, Timestamp, Wanted};
+pub use error::{Error, ErrorKind, Result, Retry};
+pub use observer::{Event, Observer, Silent};
+pub use path::{MAX_PATH_BYTES, TreePath};
+pub use secret::Secret;
+pub use source::{Capture, Contents, FileOpener, FileReader, FileSink, Restore, Selection, SourceDriver, Supply};
+pub use storage::{
+    Capabilities, Key, MAX_KEY_BYTES, MAX_PAGE, ObjectMeta, ObjectWriter, Page, PutMode, PutOptions, Reader,
+    StorageDriver, StorageExt, Writer,
+};

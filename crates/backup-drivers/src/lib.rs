@@ -1,0 +1,1 @@
+//! Connections and sources of the backup framework.

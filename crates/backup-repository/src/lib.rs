@@ -1,0 +1,1 @@
+//! The deduplicated, encrypted repository format of the backup framework.

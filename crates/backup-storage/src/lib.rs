@@ -1,0 +1,1 @@
+//! Storages and their wrappers of the backup framework.

@@ -1,0 +1,1 @@
+//! Conformance suites and hostile doubles of the backup framework.

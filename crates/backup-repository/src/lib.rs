@@ -1,7 +1,22 @@
 //! The deduplicated, encrypted repository format of the backup framework. docs/format.md has the bytes.
 
+mod catalogue;
 mod crypto;
+mod fetch;
 mod format;
+mod index;
+mod locate;
+mod meta;
+mod options;
+mod pack;
+mod protocol;
+mod pull;
+mod push;
+mod repository;
 
 pub use crypto::SignerId;
-pub use format::ids::{ChunkId, Kind, PackName, RunName, SessionId, SessionObject};
+pub use format::config::FORMAT;
+pub use format::ids::{ChunkId, Kind, PackName, RepositoryId, RunName, SessionId, SessionObject};
+pub use format::owner::{OwnerIdentity, OwnerRecipient, new_identity, recipient_of};
+pub use options::RepositoryOptions;
+pub use repository::Repository;

@@ -1,1 +1,6 @@
 //! Conformance suites and hostile doubles of the backup framework.
+
+pub mod connections;
+pub mod destination;
+pub mod sources;
+pub mod storage;

@@ -84,3 +84,8 @@ impl Direction {
         words.collect::<Vec<_>>().join(" ")
     }
 }
+
+/// The error of a driver that was reached without a connection, which the builders' types rule out.
+pub(crate) fn no_session() -> crate::Error {
+    crate::Error::new(crate::ErrorKind::Internal, "a driver has no session to work in")
+}

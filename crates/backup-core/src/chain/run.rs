@@ -15,6 +15,7 @@ pub(crate) struct ChainRun {
     open: Vec<OpenHop>,
     session: Option<Arc<dyn Session>>,
     error: Option<Error>,
+    panicked: bool,
     left: Vec<Error>,
 }
 
@@ -28,9 +29,18 @@ struct OpenHop {
 pub(crate) struct Closed {
     /// What failed first, if anything did.
     pub(crate) error: Option<Error>,
+    /// Whether any code of the run panicked: what it shared with others may be in any state.
+    pub(crate) panicked: bool,
     /// What C could not remove. Never hides `error`.
     pub(crate) left: Vec<Error>,
     pub(crate) trace: Trace,
+}
+
+impl Closed {
+    /// A run that failed before its first letter.
+    pub(crate) fn before_it_began(error: Error) -> Self {
+        Closed { error: Some(error), panicked: false, left: Vec::new(), trace: Trace::default() }
+    }
 }
 
 impl ChainRun {
@@ -43,6 +53,7 @@ impl ChainRun {
             open: Vec::with_capacity(hops.len()),
             session: None,
             error: None,
+            panicked: false,
             left: Vec::new(),
         };
         for hop in hops {
@@ -100,7 +111,10 @@ impl ChainRun {
             Ended::Returned(Ok(value)) => return Some(value),
             Ended::Returned(Err(error)) => self.fail(error),
             Ended::Cancelled => self.fail(cancelled()),
-            Ended::Panicked(text) => self.fail(panicked(text)),
+            Ended::Panicked(text) => {
+                let error = self.panic(text);
+                self.fail(error);
+            }
         }
         None
     }
@@ -128,7 +142,12 @@ impl ChainRun {
             }
             self.clean(depth, hop.as_mut()).await;
         }
-        Closed { error: self.error, left: self.left, trace: self.trace }
+        Closed { error: self.error, panicked: self.panicked, left: self.left, trace: self.trace }
+    }
+
+    fn panic(&mut self, text: String) -> Error {
+        self.panicked = true;
+        panicked(text)
     }
 
     fn outcome_so_far(&self) -> LetterOutcome {
@@ -154,7 +173,7 @@ impl ChainRun {
             }
             Ended::Returned(Err(error)) => (LetterOutcome::Failed(error.to_string()), error),
             Ended::Cancelled => (LetterOutcome::Cancelled, cancelled()),
-            Ended::Panicked(text) => (LetterOutcome::Panicked, panicked(text)),
+            Ended::Panicked(text) => (LetterOutcome::Panicked, self.panic(text)),
         };
         self.trace.end(step, outcome);
         self.fail(error);
@@ -168,7 +187,7 @@ impl ChainRun {
             Ended::Returned(Ok(())) => return self.trace.end(step, LetterOutcome::Done),
             Ended::Returned(Err(error)) => (LetterOutcome::Failed(error.to_string()), error),
             Ended::Cancelled => (LetterOutcome::Cancelled, cancelled()),
-            Ended::Panicked(text) => (LetterOutcome::Panicked, panicked(text)),
+            Ended::Panicked(text) => (LetterOutcome::Panicked, self.panic(text)),
         };
         self.trace.end(step, outcome);
         self.left.push(error);

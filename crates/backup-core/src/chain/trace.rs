@@ -91,7 +91,12 @@ impl fmt::Display for Trace {
             depth = step.depth;
             let space = if i == 0 { "" } else { " " };
             let failed = !matches!(step.outcome, LetterOutcome::Done | LetterOutcome::Running);
-            write!(f, "{space}{}{}", step.letter.as_char(), if failed && step.letter != Letter::Nested { "!" } else { "" })?;
+            write!(
+                f,
+                "{space}{}{}",
+                step.letter.as_char(),
+                if failed && step.letter != Letter::Nested { "!" } else { "" }
+            )?;
             if step.letter == Letter::Nested {
                 f.write_str("[")?;
                 depth += 1;

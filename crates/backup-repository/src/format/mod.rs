@@ -1,4 +1,8 @@
 //! Names and encodings: docs/format.md in code.
 
+pub(crate) mod config;
 pub(crate) mod ids;
+pub(crate) mod owner;
+pub(crate) mod record;
+pub(crate) mod snapshot;
 pub(crate) mod wire;

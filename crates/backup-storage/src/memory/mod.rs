@@ -31,11 +31,13 @@ pub struct Memory {
 #[derive(Clone)]
 struct State {
     now: SystemTime,
-    objects: BTreeMap<Key, Object>,
+    /// By the text of the key, so that a walk can begin at any prefix.
+    objects: BTreeMap<String, Object>,
 }
 
 #[derive(Clone)]
 struct Object {
+    key: Key,
     content: Bytes,
     modified: SystemTime,
 }
@@ -79,7 +81,7 @@ impl Memory {
     }
 
     fn find(&self, key: &Key) -> Result<Object> {
-        let found = self.state().objects.get(key).cloned();
+        let found = self.state().objects.get(key.as_str()).cloned();
         found.ok_or_else(|| Error::new(ErrorKind::NotFound, "no such object").context("key", key))
     }
 }
@@ -134,14 +136,15 @@ impl StorageDriver for Memory {
 
     async fn list(&self, prefix: &str, after: Option<&Key>) -> Result<Page> {
         let state = self.state();
-        // The keys under a prefix are neighbours, but a prefix such as `a/` is no key to begin the walk at.
-        let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(after.clone()));
+        let from = match after.map(Key::as_str) {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            _ => Bound::Included(prefix),
+        };
         let mut found = state
             .objects
-            .range((from, Bound::Unbounded))
-            .skip_while(|(key, _)| key.as_str() < prefix)
-            .take_while(|(key, _)| key.as_str().starts_with(prefix))
-            .map(|(key, object)| (key.clone(), object.meta()));
+            .range::<str, _>((from, Bound::Unbounded))
+            .map(|(_, object)| (object.key.clone(), object.meta()))
+            .take_while(|(key, _)| key.as_str().starts_with(prefix));
         let objects = found.by_ref().take(MAX_PAGE).collect();
         Ok(Page { objects, more: found.next().is_some() })
     }
@@ -149,7 +152,7 @@ impl StorageDriver for Memory {
     async fn delete(&self, keys: &[Key]) -> Result<()> {
         let mut state = self.state();
         for key in keys {
-            state.objects.remove(key);
+            state.objects.remove(key.as_str());
         }
         Ok(())
     }

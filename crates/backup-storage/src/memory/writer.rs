@@ -28,11 +28,11 @@ impl ObjectWriter for Draft {
     async fn finish(self: Box<Self>) -> Result<ObjectMeta> {
         let Draft { memory, key, mode, content } = *self;
         let mut state = memory.state();
-        let object = Object { content: content.into(), modified: state.now };
+        let object = Object { key: key.clone(), content: content.into(), modified: state.now };
         let meta = object.meta();
-        match (state.objects.entry(key), mode) {
-            (Entry::Occupied(taken), PutMode::CreateOnly) => {
-                return Err(Error::new(ErrorKind::AlreadyExists, "the object exists").context("key", taken.key()));
+        match (state.objects.entry(key.as_str().to_owned()), mode) {
+            (Entry::Occupied(_), PutMode::CreateOnly) => {
+                return Err(Error::new(ErrorKind::AlreadyExists, "the object exists").context("key", key));
             }
             (Entry::Occupied(mut taken), PutMode::Replace) => {
                 taken.insert(object);

@@ -1,0 +1,41 @@
+//! A file for each command: what it takes, what it does, what it says.
+
+pub(crate) mod cat;
+pub(crate) mod check;
+pub(crate) mod completions;
+pub(crate) mod diff;
+pub(crate) mod find;
+pub(crate) mod forget;
+pub(crate) mod init;
+pub(crate) mod list;
+pub(crate) mod ls;
+pub(crate) mod man;
+pub(crate) mod pull;
+pub(crate) mod push;
+pub(crate) mod stats;
+pub(crate) mod version;
+
+use crate::args::Command;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Result;
+
+/// Runs a command. A failure is still to be shown; everything else has been.
+pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit> {
+    match command {
+        Command::Init(init) => init.run(context).await,
+        Command::Push(push) => push.run(context).await,
+        Command::Pull(pull) => pull.run(context).await,
+        Command::List(list) => list.run(context).await,
+        Command::Ls(ls) => ls.run(context).await,
+        Command::Find(find) => find.run(context).await,
+        Command::Diff(diff) => diff.run(context).await,
+        Command::Cat(cat) => cat.run(context).await,
+        Command::Forget(forget) => forget.run(context).await,
+        Command::Check(check) => check.run(context).await,
+        Command::Stats(stats) => stats.run(context).await,
+        Command::Version(version) => version.run(context),
+        Command::Completions(completions) => completions.run(context),
+        Command::Man(man) => man.run(context),
+    }
+}

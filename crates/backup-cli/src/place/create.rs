@@ -1,0 +1,85 @@
+use super::identity::{self, MadeIdentity};
+use super::key::named_passphrase;
+use super::open::options;
+use super::{Home, Location};
+use crate::exit::Exit;
+use crate::failure::{Failure, Result};
+use crate::settings::{Key, Settings};
+use backup_core::{ErrorKind, StorageDriver};
+use backup_repository::{OwnerRecipient, Repository};
+use backup_storage::Directory;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A repository that was made just now.
+#[derive(Debug)]
+pub(crate) struct Created {
+    pub(crate) repository: Repository,
+    /// The identity that opens it, when it was made for one.
+    pub(crate) identity: Option<MadeIdentity>,
+}
+
+/// Makes a repository for these recipients, for the identity or passphrase that was named, or, without any of them,
+/// for the default identity. Missing identity files are made.
+pub(crate) async fn create(settings: &Settings, location: &Location, recipients: &[String]) -> Result<Created> {
+    refuse_other_content(&location.path)?;
+    let mut owners: Vec<_> = recipients.iter().cloned().map(OwnerRecipient::PublicKey).collect();
+    let identity = match &settings.key {
+        Some(Key::Identity(file)) => Some(identity::read_or_make(file, &settings.screen)?),
+        Some(key) => {
+            owners.push(OwnerRecipient::Passphrase(named_passphrase(key)?));
+            None
+        }
+        None if owners.is_empty() => Some(identity::read_or_make(&Home::find()?.identity(), &settings.screen)?),
+        None => None,
+    };
+    owners.extend(identity.iter().map(|identity| identity.recipient.clone()));
+    let storage: Arc<dyn StorageDriver> = Arc::new(Directory::create(&location.path).await?);
+    let repository = Repository::create(storage, &owners, options(settings)).await.map_err(|error| {
+        let exists = error.kind() == ErrorKind::AlreadyExists;
+        let failure = Failure::from(error);
+        if exists { failure.hint("it is ready for `backup push`") } else { failure }
+    })?;
+    Ok(Created { repository, identity })
+}
+
+/// A folder with other things in it is no place for a repository: a mistyped path, most of the time. What an `init`
+/// that was killed left behind is no obstacle.
+fn refuse_other_content(folder: &Path) -> Result<()> {
+    let failed = |error| Failure::file("cannot look into the folder", folder, error);
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(error)),
+    };
+    let names = entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>().map_err(failed)?;
+    // With a config it is a repository: making it says so better than we could here.
+    let has = |name: &str| names.iter().any(|other| other == name);
+    let harmless = ["keys", "tmp", "lost+found"];
+    match names.iter().find(|name| !harmless.iter().any(|other| name == other)) {
+        Some(other) if !has("config") => Err(Failure::new(
+            Exit::Failed,
+            format!("the folder {} is not empty: it holds {}", folder.display(), other.display()),
+        )
+        .hint("name a new or an empty folder")),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_empty_folder_or_an_interrupted_init_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(refuse_other_content(folder.path()).is_ok());
+        assert!(refuse_other_content(&folder.path().join("missing")).is_ok());
+        std::fs::create_dir(folder.path().join("keys")).unwrap();
+        std::fs::create_dir(folder.path().join("tmp")).unwrap();
+        assert!(refuse_other_content(folder.path()).is_ok());
+        std::fs::write(folder.path().join("letter.txt"), "x").unwrap();
+        assert!(refuse_other_content(folder.path()).unwrap_err().message.contains("letter.txt"));
+    }
+}

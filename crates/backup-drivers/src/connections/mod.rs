@@ -1,0 +1,4 @@
+//! Hops to places where programs run, a folder for each kind.
+
+#[cfg(feature = "local")]
+pub(crate) mod local;

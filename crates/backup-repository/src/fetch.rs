@@ -1,0 +1,74 @@
+//! Sealed segments from the storage, and the keys that open them.
+
+use crate::crypto::{SealKey, WrappedKey};
+use crate::format::ids::{ChunkId, PackName, RepositoryId};
+use crate::format::snapshot::unwrap_any;
+use crate::pack::SegmentPlace;
+use crate::repository::Inner;
+use backup_core::{Error, ErrorKind, Result, StorageExt};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Pack keys that are kept; one is a few hundred bytes.
+const MAX_KEYS: usize = 1024;
+
+/// Fetches segments of one repository.
+pub(crate) struct Fetcher {
+    inner: Arc<Inner>,
+    keys: Mutex<HashMap<PackName, Arc<SealKey>>>,
+}
+
+impl Fetcher {
+    pub(crate) fn new(inner: Arc<Inner>) -> Self {
+        Fetcher { inner, keys: Mutex::default() }
+    }
+
+    pub(crate) fn repository(&self) -> RepositoryId {
+        self.inner.config.repository
+    }
+
+    /// The name that these bytes have as a chunk.
+    pub(crate) fn chunk_id(&self, content: &[u8]) -> ChunkId {
+        self.inner.keys.chunk.id(content)
+    }
+
+    /// The key of a pack.
+    ///
+    /// # Errors
+    /// `AccessDenied` when this identity does not open it.
+    pub(crate) fn key(&self, pack: &PackName, wrapped: &WrappedKey) -> Result<Arc<SealKey>> {
+        let lock = || self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = lock().get(pack) {
+            return Ok(key.clone());
+        }
+        let key = Arc::new(SealKey::new(&*unwrap_any(&self.inner.identities, wrapped).map_err(|e| e.context("pack", pack))?)?);
+        let mut keys = lock();
+        if keys.len() >= MAX_KEYS {
+            keys.clear();
+        }
+        keys.insert(*pack, key.clone());
+        Ok(key)
+    }
+
+    /// The sealed bytes of neighbouring segments of one pack, from the first's start to the last's end.
+    ///
+    /// # Errors
+    /// `Damaged` when the pack is not there or too short; else what the storage said.
+    pub(crate) async fn range(&self, pack: &PackName, start: u32, end: u32) -> Result<Vec<u8>> {
+        let key = pack.key()?;
+        self.inner.storage.get_range(&key, u64::from(start)..u64::from(end)).await.map_err(|error| match error.kind() {
+            ErrorKind::NotFound => {
+                Error::new(ErrorKind::Damaged, "a pack is missing").context("pack", pack).source(error)
+            }
+            _ => error.context("pack", pack),
+        })
+    }
+
+    /// One sealed segment.
+    ///
+    /// # Errors
+    /// As [`Fetcher::range`].
+    pub(crate) async fn segment(&self, place: &SegmentPlace) -> Result<Vec<u8>> {
+        self.range(&place.pack, place.offset, place.offset.saturating_add(place.sealed_len)).await
+    }
+}

@@ -1,0 +1,268 @@
+//! Owner files: docs/format.md, section 2. An age file that holds the keys, one for each owner.
+
+use super::ids::RepositoryId;
+use super::record::{from_json, hexed, to_json};
+use crate::crypto::{ChunkKey, DomainKeys, Identity, IndexKey, SigningKey};
+use backup_core::{Error, ErrorKind, Result, Secret};
+use serde::{Deserialize, Serialize};
+use std::io::{Read, Write};
+use std::str::FromStr;
+use zeroize::{Zeroize, Zeroizing};
+
+/// 64 MiB and about 0.15 s.
+const SCRYPT_LOG_N: u8 = 16;
+/// What we are willing to spend on somebody else's file.
+const SCRYPT_MAX_LOG_N: u8 = 18;
+const MAX_PLAIN: u64 = 1 << 20;
+
+/// To whom an owner file is encrypted.
+#[non_exhaustive]
+#[derive(Clone, Debug)]
+pub enum OwnerRecipient {
+    /// An age recipient (`age1…`) or an SSH public key (`ssh-ed25519 …`, `ssh-rsa …`).
+    PublicKey(String),
+    /// A passphrase.
+    Passphrase(Secret),
+}
+
+/// What opens an owner file.
+#[non_exhaustive]
+#[derive(Clone, Debug)]
+pub enum OwnerIdentity {
+    /// The content of an age identity file, or of an unencrypted SSH private key.
+    Key(Secret),
+    /// A passphrase.
+    Passphrase(Secret),
+}
+
+/// One domain as an owner file names it.
+pub(crate) struct Domain {
+    pub(crate) name: String,
+    pub(crate) keys: DomainKeys,
+}
+
+/// What an owner file holds.
+pub(crate) struct OwnerKeys {
+    pub(crate) repository: RepositoryId,
+    /// The repository's identities, the newest last; never empty.
+    pub(crate) identities: Vec<Identity>,
+    pub(crate) signing: SigningKey,
+    /// Never empty; a domain's number is its place here.
+    pub(crate) domains: Vec<Domain>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct OwnerJson {
+    format: u32,
+    #[serde(with = "hexed")]
+    repository: [u8; 16],
+    identities: Vec<String>,
+    #[serde(with = "hexed")]
+    signing: [u8; 32],
+    domains: Vec<DomainJson>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct DomainJson {
+    name: String,
+    #[serde(with = "hexed")]
+    chunk_id_key: [u8; 32],
+    #[serde(with = "hexed")]
+    index_key: [u8; 32],
+    #[serde(with = "hexed")]
+    seed: [u8; 8],
+}
+
+impl Drop for OwnerJson {
+    fn drop(&mut self) {
+        self.identities.zeroize();
+        self.signing.zeroize();
+        for domain in &mut self.domains {
+            domain.chunk_id_key.zeroize();
+            domain.index_key.zeroize();
+        }
+    }
+}
+
+impl OwnerKeys {
+    /// The owner file for one owner.
+    pub(crate) fn encrypt(&self, owner: &OwnerRecipient) -> Result<Vec<u8>> {
+        let json = OwnerJson {
+            format: super::config::FORMAT,
+            repository: self.repository.0,
+            identities: self.identities.iter().map(|i| i.to_text().to_string()).collect(),
+            signing: *self.signing.seed(),
+            domains: self
+                .domains
+                .iter()
+                .map(|d| DomainJson {
+                    name: d.name.clone(),
+                    chunk_id_key: d.keys.chunk.0,
+                    index_key: d.keys.index.0,
+                    seed: d.keys.seed.to_le_bytes(),
+                })
+                .collect(),
+        };
+        let plain = Zeroizing::new(to_json(&json)?);
+        let recipient = recipient(owner)?;
+        let failed = |e: &dyn std::fmt::Display| {
+            Error::new(ErrorKind::InvalidInput, "the keys cannot be encrypted to this owner").context("because", e)
+        };
+        let encryptor = age::Encryptor::with_recipients(std::iter::once(&*recipient)).map_err(|e| failed(&e))?;
+        let mut out = Vec::new();
+        let mut writer = encryptor.wrap_output(&mut out).map_err(|e| failed(&e))?;
+        writer.write_all(&plain).and_then(|()| writer.finish().map(|_| ())).map_err(|e| failed(&e))?;
+        Ok(out)
+    }
+
+    /// # Errors
+    /// `AccessDenied` when the identity is not this owner's; `Damaged` when it is and the file is not as written.
+    pub(crate) fn decrypt(file: &[u8], owner: &OwnerIdentity) -> Result<Self> {
+        let damaged = |e: &dyn std::fmt::Display| Error::new(ErrorKind::Damaged, "an owner file is damaged").context("because", e);
+        let decryptor = age::Decryptor::new(file).map_err(|e| damaged(&e))?;
+        let identities = identities(owner)?;
+        let reader = decryptor.decrypt(identities.iter().map(|i| &**i)).map_err(|e| match e {
+            age::DecryptError::NoMatchingKeys | age::DecryptError::DecryptionFailed | age::DecryptError::KeyDecryptionFailed => {
+                Error::new(ErrorKind::AccessDenied, "this identity or passphrase does not open the owner file")
+            }
+            age::DecryptError::ExcessiveWork { .. } => {
+                Error::new(ErrorKind::AccessDenied, "opening the owner file would take more work than is accepted")
+                    .context("limit_log_n", SCRYPT_MAX_LOG_N)
+            }
+            other => damaged(&other),
+        })?;
+        let mut plain = Zeroizing::new(Vec::new());
+        reader.take(MAX_PLAIN).read_to_end(&mut plain).map_err(|e| damaged(&e))?;
+        let json: OwnerJson = from_json(&plain)?;
+        if json.format != super::config::FORMAT {
+            return Err(Error::new(ErrorKind::Unsupported, "the owner file is of a newer version").context("format", json.format));
+        }
+        if json.identities.is_empty() || json.domains.is_empty() {
+            return Err(damaged(&"it holds no identity or no domain"));
+        }
+        Ok(OwnerKeys {
+            repository: RepositoryId(json.repository),
+            identities: json.identities.iter().map(|text| Identity::parse(text)).collect::<Result<_>>()?,
+            signing: SigningKey::from_seed(Zeroizing::new(json.signing))?,
+            domains: json
+                .domains
+                .iter()
+                .map(|d| Domain {
+                    name: d.name.clone(),
+                    keys: DomainKeys {
+                        chunk: ChunkKey(d.chunk_id_key),
+                        index: IndexKey(d.index_key),
+                        seed: u64::from_le_bytes(d.seed),
+                    },
+                })
+                .collect(),
+        })
+    }
+}
+
+fn recipient(owner: &OwnerRecipient) -> Result<Box<dyn age::Recipient>> {
+    let invalid = |because: &str| Error::new(ErrorKind::InvalidInput, "not an age recipient or SSH public key").context("because", because);
+    match owner {
+        OwnerRecipient::PublicKey(text) if text.starts_with("ssh-") => {
+            let key = age::ssh::Recipient::from_str(text.trim()).map_err(|e| invalid(&format!("{e:?}")))?;
+            Ok(Box::new(key))
+        }
+        OwnerRecipient::PublicKey(text) => Ok(Box::new(age::x25519::Recipient::from_str(text.trim()).map_err(invalid)?)),
+        OwnerRecipient::Passphrase(secret) => {
+            let mut recipient = age::scrypt::Recipient::new(secret.expose_str()?.to_owned().into());
+            recipient.set_work_factor(SCRYPT_LOG_N);
+            Ok(Box::new(recipient))
+        }
+    }
+}
+
+fn identities(owner: &OwnerIdentity) -> Result<Vec<Box<dyn age::Identity>>> {
+    let invalid = |because: String| Error::new(ErrorKind::InvalidInput, "not an age identity or SSH private key").context("because", because);
+    match owner {
+        OwnerIdentity::Passphrase(secret) => {
+            let mut identity = age::scrypt::Identity::new(secret.expose_str()?.to_owned().into());
+            identity.set_max_work_factor(SCRYPT_MAX_LOG_N);
+            Ok(vec![Box::new(identity)])
+        }
+        OwnerIdentity::Key(secret) if secret.expose_str()?.contains("PRIVATE KEY-----") => {
+            let identity = age::ssh::Identity::from_buffer(secret.expose(), None).map_err(|e| invalid(e.to_string()))?;
+            match identity {
+                age::ssh::Identity::Unencrypted(_) => Ok(vec![Box::new(identity)]),
+                _ => Err(invalid("an SSH key with a passphrase, or of a kind age does not know".into())),
+            }
+        }
+        OwnerIdentity::Key(secret) => {
+            let keys: Vec<Box<dyn age::Identity>> = secret
+                .expose_str()?
+                .lines()
+                .map(str::trim)
+                .filter(|line| line.starts_with("AGE-SECRET-KEY-1"))
+                .map(|line| age::x25519::Identity::from_str(line).map(|i| Box::new(i) as _).map_err(|e| invalid(e.into())))
+                .collect::<Result<_>>()?;
+            if keys.is_empty() { Err(invalid("it holds no AGE-SECRET-KEY-1 line".into())) } else { Ok(keys) }
+        }
+    }
+}
+
+/// A new age identity: the text of an identity file, and the recipient that belongs to it.
+pub fn new_identity() -> (Secret, OwnerRecipient) {
+    let identity = Identity::generate();
+    let recipient = identity.recipient().0.to_string();
+    let text = format!("# public key: {recipient}\n{}\n", identity.to_text().as_str());
+    (Secret::new(text), OwnerRecipient::PublicKey(recipient))
+}
+
+/// The recipient that belongs to the first identity of an age identity file.
+///
+/// # Errors
+/// `InvalidInput` when the file holds none.
+pub fn recipient_of(identity_file: &Secret) -> Result<OwnerRecipient> {
+    identity_file
+        .expose_str()?
+        .lines()
+        .map(str::trim)
+        .find(|line| line.starts_with("AGE-SECRET-KEY-1"))
+        .ok_or_else(|| Error::new(ErrorKind::InvalidInput, "the identity file holds no AGE-SECRET-KEY-1 line"))
+        .and_then(Identity::parse)
+        .map(|identity| OwnerRecipient::PublicKey(identity.recipient().0.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys() -> OwnerKeys {
+        OwnerKeys {
+            repository: RepositoryId([3; 16]),
+            identities: vec![Identity::generate()],
+            signing: SigningKey::generate().unwrap(),
+            domains: vec![Domain {
+                name: "default".into(),
+                keys: DomainKeys { chunk: ChunkKey([1; 32]), index: IndexKey([2; 32]), seed: 99 },
+            }],
+        }
+    }
+
+    #[test]
+    fn opens_with_the_right_owner_only() {
+        let keys = keys();
+        let (identity, recipient) = new_identity();
+        let file = keys.encrypt(&recipient).unwrap();
+        let again = OwnerKeys::decrypt(&file, &OwnerIdentity::Key(identity.clone())).unwrap();
+        assert_eq!(again.signing.seed(), keys.signing.seed());
+        assert_eq!(again.domains[0].keys.seed, 99);
+        let stranger = OwnerIdentity::Key(new_identity().0);
+        assert_eq!(OwnerKeys::decrypt(&file, &stranger).err().unwrap().kind(), ErrorKind::AccessDenied);
+        let wrong = OwnerIdentity::Passphrase(Secret::new("x"));
+        assert_eq!(OwnerKeys::decrypt(&file, &wrong).err().unwrap().kind(), ErrorKind::AccessDenied);
+        assert!(matches!(recipient_of(&identity).unwrap(), OwnerRecipient::PublicKey(r) if matches!(&recipient, OwnerRecipient::PublicKey(s) if *s == r)));
+    }
+
+    #[test]
+    fn a_passphrase_opens() {
+        let file = keys().encrypt(&OwnerRecipient::Passphrase(Secret::new("correct horse"))).unwrap();
+        assert!(OwnerKeys::decrypt(&file, &OwnerIdentity::Passphrase(Secret::new("correct horse"))).is_ok());
+        let error = OwnerKeys::decrypt(&file, &OwnerIdentity::Passphrase(Secret::new("wrong"))).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::AccessDenied);
+    }
+}

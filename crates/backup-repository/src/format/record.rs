@@ -1,0 +1,196 @@
+//! Signed records: docs/format.md, section 3.
+
+use super::ids::RepositoryId;
+use crate::crypto::{IndexKey, SIGNATURE_LEN, SealKey, SignerId, SigningKey, VerifyingKey, derive, random};
+use backup_core::{Error, ErrorKind, Key, Result};
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// No control object is longer.
+pub(crate) const MAX_RECORD: u64 = 16 << 20;
+
+const MAGIC: &[u8; 8] = b"BKUPREC0";
+const CONTEXT: &[u8] = b"backup record 0";
+const SEAL_CONTEXT: &str = "backup repository 2026 record";
+const HEAD_LEN: usize = 8 + 1 + 16 + 4;
+const HASH_LEN: usize = 32;
+
+/// What a record is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum RecordKind {
+    Config = 1,
+    SessionStart = 3,
+    SessionEnd = 5,
+    Snapshot = 6,
+}
+
+/// What a signature of a record covers.
+fn signed(repository: &RepositoryId, kind: u8, signer: &SignerId, key: &str, payload: &[u8]) -> Vec<u8> {
+    let mut message = Vec::with_capacity(CONTEXT.len() + 40 + key.len() + payload.len());
+    message.extend_from_slice(CONTEXT);
+    message.extend_from_slice(&repository.0);
+    message.push(kind);
+    message.extend_from_slice(&signer.0);
+    message.extend_from_slice(&(key.len() as u32).to_le_bytes());
+    message.extend_from_slice(key.as_bytes());
+    message.extend_from_slice(payload);
+    message
+}
+
+/// Makes a record. `key` is what is signed: the object's key, for a config without its last component.
+pub(crate) fn write(
+    kind: RecordKind,
+    repository: &RepositoryId,
+    key: &str,
+    signer: &SigningKey,
+    payload: &[u8],
+) -> Result<Bytes> {
+    let id = signer.verifying()?.id();
+    let mut out = Vec::with_capacity(HEAD_LEN + payload.len() + SIGNATURE_LEN + HASH_LEN);
+    out.extend_from_slice(MAGIC);
+    out.push(kind as u8);
+    out.extend_from_slice(&id.0);
+    out.extend_from_slice(&(payload.len() as u32).to_le_bytes());
+    out.extend_from_slice(payload);
+    out.extend_from_slice(&signer.sign(&signed(repository, kind as u8, &id, key, payload))?);
+    let hash = blake3::hash(&out);
+    out.extend_from_slice(hash.as_bytes());
+    Ok(out.into())
+}
+
+/// A record taken apart; its hash is right, its signature not yet verified.
+pub(crate) struct RawRecord<'a> {
+    pub(crate) kind: u8,
+    pub(crate) signer: SignerId,
+    pub(crate) payload: &'a [u8],
+    signature: &'a [u8],
+}
+
+fn damaged(because: &'static str) -> Error {
+    Error::new(ErrorKind::Damaged, "a record is damaged").context("because", because)
+}
+
+impl<'a> RawRecord<'a> {
+    /// # Errors
+    /// `Damaged` when it is cut, altered, or no record of this format.
+    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self> {
+        let (body, hash) =
+            bytes.split_last_chunk::<HASH_LEN>().ok_or_else(|| damaged("it is too short"))?;
+        if blake3::hash(body) != *hash {
+            return Err(damaged("its hash is wrong: it was cut or altered"));
+        }
+        let (magic, rest) = body.split_first_chunk::<8>().ok_or_else(|| damaged("it is too short"))?;
+        if magic != MAGIC {
+            return Err(damaged("it is not a record of this format"));
+        }
+        let (kind, rest) = rest.split_first().ok_or_else(|| damaged("it is too short"))?;
+        let (signer, rest) = rest.split_first_chunk::<16>().ok_or_else(|| damaged("it is too short"))?;
+        let (length, rest) = rest.split_first_chunk::<4>().ok_or_else(|| damaged("it is too short"))?;
+        let (payload, signature) = rest
+            .split_at_checked(u32::from_le_bytes(*length) as usize)
+            .filter(|(_, signature)| signature.len() == SIGNATURE_LEN)
+            .ok_or_else(|| damaged("its lengths do not fit"))?;
+        Ok(RawRecord { kind: *kind, signer: SignerId(*signer), payload, signature })
+    }
+
+    /// # Errors
+    /// `Damaged` when it is of another kind, was made for another key or repository, or not by this signer.
+    pub(crate) fn verify(
+        &self,
+        kind: RecordKind,
+        repository: &RepositoryId,
+        key: &str,
+        signer: &VerifyingKey,
+    ) -> Result<()> {
+        if self.kind != kind as u8 {
+            return Err(damaged("it is of another kind"));
+        }
+        if self.signer != signer.id() {
+            return Err(damaged("somebody else signed it"));
+        }
+        signer.verify(&signed(repository, self.kind, &self.signer, key, self.payload), self.signature)
+    }
+}
+
+/// A payload that only members of the domain can read.
+pub(crate) fn seal_json<T: Serialize>(index: &IndexKey, key: &Key, value: &T) -> Result<Vec<u8>> {
+    let mut plain = to_json(value)?;
+    let nonce = random::<12>()?;
+    record_key(index, key)?.seal_with_nonce(nonce, key.as_str().as_bytes(), &mut plain)?;
+    let mut out = nonce.to_vec();
+    out.append(&mut plain);
+    Ok(out)
+}
+
+/// The inverse of [`seal_json`].
+///
+/// # Errors
+/// `Damaged` when it does not open under this key and name, or is not the JSON expected.
+pub(crate) fn open_json<T: DeserializeOwned>(index: &IndexKey, key: &Key, sealed: &[u8]) -> Result<T> {
+    let (nonce, sealed) = sealed.split_first_chunk::<12>().ok_or_else(|| damaged("it is too short"))?;
+    let mut buffer = sealed.to_vec();
+    let plain = record_key(index, key)?.open_with_nonce(*nonce, key.as_str().as_bytes(), &mut buffer)?;
+    from_json(plain)
+}
+
+fn record_key(index: &IndexKey, key: &Key) -> Result<SealKey> {
+    SealKey::new(&derive(SEAL_CONTEXT, &index.0, key.as_str().as_bytes()))
+}
+
+pub(crate) fn to_json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
+    serde_json::to_vec(value).map_err(|e| Error::new(ErrorKind::Internal, "a record cannot be written").source(e))
+}
+
+pub(crate) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|e| Error::new(ErrorKind::Damaged, "a record does not parse").source(e))
+}
+
+/// `#[serde(with = "record::hexed")]` for byte arrays.
+pub(crate) mod hexed {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(crate) fn serialize<S: Serializer, T: AsRef<[u8]>>(bytes: &T, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(&hex::encode(bytes))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>, T: TryFrom<Vec<u8>>>(d: D) -> Result<T, D::Error> {
+        let bytes = hex::decode(String::deserialize(d)?).map_err(D::Error::custom)?;
+        T::try_from(bytes).map_err(|_| D::Error::custom("wrong number of bytes"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_bound_to_its_name_repository_kind_and_signer() {
+        let (ours, other) = (SigningKey::generate().unwrap(), SigningKey::generate().unwrap());
+        let repository = RepositoryId([1; 16]);
+        let bytes = write(RecordKind::Snapshot, &repository, "snapshots/a", &ours, b"payload").unwrap();
+        let record = RawRecord::parse(&bytes).unwrap();
+        assert_eq!(record.payload, b"payload");
+        let key = ours.verifying().unwrap();
+        record.verify(RecordKind::Snapshot, &repository, "snapshots/a", &key).unwrap();
+        assert!(record.verify(RecordKind::Snapshot, &repository, "snapshots/b", &key).is_err());
+        assert!(record.verify(RecordKind::Snapshot, &RepositoryId([2; 16]), "snapshots/a", &key).is_err());
+        assert!(record.verify(RecordKind::Config, &repository, "snapshots/a", &key).is_err());
+        assert!(record.verify(RecordKind::Snapshot, &repository, "snapshots/a", &other.verifying().unwrap()).is_err());
+        for i in 0..bytes.len() {
+            let mut flipped = bytes.to_vec();
+            flipped[i] ^= 1;
+            assert!(RawRecord::parse(&flipped).is_err());
+            assert!(RawRecord::parse(&bytes[..i]).is_err());
+        }
+    }
+
+    #[test]
+    fn sealed_json_opens_under_its_name_only() {
+        let index = IndexKey([7; 32]);
+        let (a, b) = (Key::new("a").unwrap(), Key::new("b").unwrap());
+        let sealed = seal_json(&index, &a, &vec![1, 2]).unwrap();
+        assert_eq!(open_json::<Vec<u8>>(&index, &a, &sealed).unwrap(), [1, 2]);
+        assert_eq!(open_json::<Vec<u8>>(&index, &b, &sealed).unwrap_err().kind(), ErrorKind::Damaged);
+    }
+}

@@ -1,0 +1,322 @@
+use super::blocks::MAGIC;
+use super::cache::{Found, IndexCache, mismatch};
+use super::cache_file;
+use super::filter::FilterShape;
+use super::footer::Footer;
+use super::layout::{Layout, PAGE, PAGES_PER_BLOCK};
+use super::page::{BLANK, Page, is_intact};
+use super::page_cache::PageKey;
+use super::seal::{RunSeal, TRAILER_LEN};
+use crate::crypto::{SignerId, VerifyingKey};
+use crate::format::ids::{ChunkId, Kind, RunName};
+use backup_core::{Error, ErrorKind, Result};
+use std::fs::File;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Gives the key of a signer that may write runs.
+pub(crate) type KeyOf<'a> = &'a dyn Fn(&SignerId) -> Option<VerifyingKey>;
+
+/// An open run: its footer in memory, its pages in the cache, in the local file, or still in the storage.
+pub(crate) struct RunReader {
+    seal: RunSeal,
+    pub(super) footer: Footer,
+    signer: SignerId,
+    pub(super) shape: FilterShape,
+    object_len: u64,
+    file: Option<LocalFile>,
+    cache: Arc<IndexCache>,
+    number: u32,
+}
+
+struct LocalFile {
+    file: File,
+    writable: bool,
+    complete: AtomicBool,
+}
+
+/// Why a page could not be looked at.
+pub(super) enum Fault {
+    /// This page is not here.
+    Missing(u32),
+    /// It says what cannot be.
+    Damaged(Error),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Fault::Damaged(error)
+    }
+}
+
+/// What needs pages.
+pub(super) type Paged<T> = Result<T, Fault>;
+
+impl RunReader {
+    /// Opens a run from its local file. None when there is no file, or none that fits an object of `object_len` bytes;
+    /// then read the tail ([`super::tail_guess`], [`super::find_tail`]) and call [`RunReader::from_tail`].
+    ///
+    /// # Errors
+    /// `AccessDenied` when the signer is not one who may write runs.
+    pub(crate) fn open_cached(
+        cache: &Arc<IndexCache>,
+        seal: RunSeal,
+        object_len: u64,
+        key_of: KeyOf<'_>,
+    ) -> Result<Option<Self>> {
+        let name = seal.name;
+        let Found::File { file, frame, writable } = cache.find(name) else { return Ok(None) };
+        let image_len = frame.image_len;
+        let file = LocalFile { file, writable, complete: AtomicBool::new(frame.complete) };
+        match RunReader::new(cache, seal, &frame.tail, object_len, key_of, |_| Some(file)) {
+            Ok(reader) if reader.footer.layout.image_len() == image_len => Ok(Some(reader)),
+            Err(error) if error.kind() == ErrorKind::AccessDenied => Err(error),
+            _ => {
+                cache.discard(name);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Opens a run with the tail of its object, and makes an empty local file for its blocks.
+    ///
+    /// # Errors
+    /// `AccessDenied` when the signer is not one who may write runs; `Damaged`.
+    pub(crate) fn from_tail(
+        cache: &Arc<IndexCache>,
+        seal: RunSeal,
+        tail: &[u8],
+        object_len: u64,
+        key_of: KeyOf<'_>,
+    ) -> Result<Self> {
+        let name = seal.name;
+        RunReader::new(cache, seal, tail, object_len, key_of, |layout| {
+            let file = cache.create_empty(name, layout.image_len(), tail)?;
+            Some(LocalFile { file, writable: true, complete: AtomicBool::new(false) })
+        })
+    }
+
+    fn new(
+        cache: &Arc<IndexCache>,
+        seal: RunSeal,
+        tail: &[u8],
+        object_len: u64,
+        key_of: KeyOf<'_>,
+        file: impl FnOnce(&Layout) -> Option<LocalFile>,
+    ) -> Result<Self> {
+        if seal.repository != cache.repository {
+            return Err(Error::new(ErrorKind::Internal, "an index cache serves one repository"));
+        }
+        let (footer, signer) = Footer::open(tail, &seal, key_of)?;
+        if footer.blocks.end().checked_add(tail.len() as u64) != Some(object_len) {
+            return Err(mismatch(seal.name));
+        }
+        let shape = FilterShape::new(&footer.layout, &footer.first, &footer.last);
+        let (file, number) = (file(&footer.layout), cache.next_reader());
+        Ok(RunReader { seal, footer, signer, shape, object_len, file, cache: cache.clone(), number })
+    }
+
+    pub(crate) fn name(&self) -> RunName {
+        self.seal.name
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.footer.kind
+    }
+
+    pub(crate) fn domain(&self) -> u32 {
+        self.footer.domain
+    }
+
+    pub(crate) fn signer(&self) -> SignerId {
+        self.signer
+    }
+
+    /// Bytes of the object.
+    pub(crate) fn object_len(&self) -> u64 {
+        self.object_len
+    }
+
+    /// The runs that this one makes superfluous.
+    pub(crate) fn replaces(&self) -> &[RunName] {
+        &self.footer.replaces
+    }
+
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.footer.layout
+    }
+
+    /// The smallest and the largest id.
+    pub(crate) fn ids(&self) -> (ChunkId, ChunkId) {
+        (self.footer.first, self.footer.last)
+    }
+
+    /// Whether the id lies in the run's range.
+    pub(crate) fn covers(&self, id: &ChunkId) -> bool {
+        (self.footer.first..=self.footer.last).contains(id)
+    }
+
+    /// Whether the whole image was stored locally. Pages of it may still prove damaged, and be asked for.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.file.as_ref().is_some_and(|local| local.complete.load(Ordering::Relaxed))
+    }
+
+    /// Whether there is a place for the whole image. Without one, blocks are fetched whenever they are needed.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.file.as_ref().is_some_and(|local| local.writable)
+    }
+
+    /// What `read` makes of a checked page.
+    pub(super) fn page<R>(&self, number: u32, read: impl Fn(&Page) -> R) -> Paged<R> {
+        let key = PageKey::new(self.number, number);
+        if let Some(result) = self.cache.pages.read(key, &read) {
+            return Ok(result);
+        }
+        let mut page = BLANK;
+        // Whatever is wrong with the local copy, the storage has another.
+        let file = self.file.as_ref().filter(|_| number < self.footer.layout.page_count());
+        match file.map(|local| cache_file::read_page(&local.file, number, &mut page)) {
+            Some(Ok(())) if is_intact(&page, number) => {
+                self.cache.pages.insert(key, &page, true);
+                Ok(read(&page))
+            }
+            _ => Err(Fault::Missing(number)),
+        }
+    }
+
+    /// The block that a page is in, and the block's bytes in the object.
+    pub(crate) fn block_of(&self, page: u32) -> Option<(u32, Range<u64>)> {
+        let block = page / PAGES_PER_BLOCK;
+        self.footer.blocks.get(block).map(|(_, range)| (block, range))
+    }
+
+    /// Takes a sealed block that was asked for, because of `page` where that is known.
+    ///
+    /// # Errors
+    /// `Damaged` when it is not the block that was written.
+    pub(crate) fn provide(&self, block: u32, page: Option<u32>, sealed: Vec<u8>) -> Result<()> {
+        let plain = self.open_block(block, sealed)?;
+        let stored = self.store(block, &plain);
+        let first = block * PAGES_PER_BLOCK;
+        for (number, bytes) in (first..).zip(plain.as_chunks::<PAGE>().0) {
+            let wanted = page == Some(number);
+            if wanted || !stored {
+                self.cache.pages.insert(PageKey::new(self.number, number), bytes, wanted);
+            }
+        }
+        Ok(())
+    }
+
+    fn open_block(&self, block: u32, mut sealed: Vec<u8>) -> Result<Vec<u8>> {
+        let missing = || Error::new(ErrorKind::InvalidInput, "an index run has no such block").context("block", block);
+        let (entry, _) = self.footer.blocks.get(block).ok_or_else(missing)?;
+        let plain = self.seal.open_block(block, &entry, self.footer.layout.block_len(block), &mut sealed)?;
+        let first = block * PAGES_PER_BLOCK;
+        if (first..).zip(plain.as_chunks::<PAGE>().0).all(|(number, page)| is_intact(page, number)) {
+            Ok(plain)
+        } else {
+            Err(Error::new(ErrorKind::Damaged, "a block of an index run was written with damaged pages")
+                .context("run", self.seal.name)
+                .context("block", block))
+        }
+    }
+
+    fn store(&self, block: u32, plain: &[u8]) -> bool {
+        let Some(local) = self.file.as_ref().filter(|local| local.writable) else { return false };
+        let at = u64::from(block) * u64::from(PAGES_PER_BLOCK) * PAGE as u64;
+        match cache_file::write_image(&local.file, at, plain) {
+            Ok(()) => true,
+            Err(e) => {
+                self.cache.warn("the index cache cannot be written", e);
+                false
+            }
+        }
+    }
+
+    /// Starts taking the whole object, which may come in parts of any length.
+    pub(crate) fn fill(&self) -> Filler<'_> {
+        Filler { reader: self, block: None, buffer: Vec::new(), stored: true }
+    }
+
+    /// The range of the object that [`RunReader::fill`] takes: all but the tail.
+    pub(crate) fn fill_range(&self) -> Range<u64> {
+        0..self.footer.blocks.end()
+    }
+
+    /// The range of the object's tail.
+    pub(crate) fn tail_range(&self) -> Range<u64> {
+        self.footer.blocks.end()..self.object_len
+    }
+
+    /// Opens a block's pages without keeping them.
+    pub(super) fn missing_pages(&self, pages: Range<u32>) -> Vec<u32> {
+        pages.filter(|number| matches!(self.page(*number, |_| ()), Err(Fault::Missing(_)))).collect()
+    }
+}
+
+/// Takes a run's object from its first byte, and keeps the blocks.
+pub(crate) struct Filler<'a> {
+    reader: &'a RunReader,
+    /// The next block; none before the magic.
+    block: Option<u32>,
+    buffer: Vec<u8>,
+    stored: bool,
+}
+
+impl Filler<'_> {
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    /// `Damaged` when they are not what was written; nothing damaged is kept.
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<()> {
+        self.buffer.extend_from_slice(bytes);
+        let mut used = 0;
+        while let Some(len) = self.wanted()
+            && let Some(part) = self.buffer.get(used..used + len)
+        {
+            match self.block {
+                None if part != MAGIC => {
+                    return Err(Error::new(ErrorKind::Damaged, "an object is not an index run")
+                        .context("run", self.reader.name()));
+                }
+                None => self.block = Some(0),
+                Some(block) => {
+                    let plain = self.reader.open_block(block, part.to_vec())?;
+                    self.stored &= self.reader.store(block, &plain);
+                    self.block = Some(block + 1);
+                }
+            }
+            used += len;
+        }
+        self.buffer.drain(..used);
+        Ok(())
+    }
+
+    /// Bytes of the next part; none after the last block.
+    fn wanted(&self) -> Option<usize> {
+        match self.block {
+            None => Some(MAGIC.len()),
+            Some(block) => self.reader.footer.blocks.get(block).map(|(entry, _)| entry.sealed_len as usize),
+        }
+    }
+
+    /// Checks that everything came.
+    ///
+    /// # Errors
+    /// `Damaged` when the object ended early or went on.
+    pub(crate) fn finish(self) -> Result<()> {
+        if self.wanted().is_some() || !self.buffer.is_empty() {
+            return Err(Error::new(ErrorKind::Damaged, "an index run has another length than its footer says")
+                .context("run", self.reader.name()));
+        }
+        if let Some(local) = self.reader.file.as_ref().filter(|_| self.stored) {
+            local.complete.store(true, Ordering::Relaxed);
+            self.reader.cache.set_complete(self.reader.name(), &local.file, self.reader.footer.layout.image_len());
+        }
+        Ok(())
+    }
+}
+
+/// The shortest possible object, in bytes: magic and an empty tail.
+pub(crate) const MIN_OBJECT: u64 = (MAGIC.len() + TRAILER_LEN) as u64;

@@ -1,0 +1,157 @@
+//! Finding an id in one run: filter, fences, rows; then segment and pack.
+
+use super::filter::{is_marked, prefix};
+use super::layout::Section;
+use super::page::Page;
+use super::reader::{Fault, Paged, RunReader};
+use super::record::{PackRecord, Record, Row, SegmentRecord, item};
+use crate::crypto::WrappedKey;
+use crate::format::ids::ChunkId;
+use crate::pack::SegmentPlace;
+use backup_core::{Error, ErrorKind};
+
+/// Where one copy of a chunk is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Location {
+    pub(crate) segment: SegmentPlace,
+    /// Which of the repository's identities unwraps the pack's key.
+    pub(crate) identity: u16,
+    pub(crate) wrapped: WrappedKey,
+    /// First byte in the plain segment.
+    pub(crate) offset: u32,
+    /// Bytes.
+    pub(crate) length: u32,
+}
+
+impl RunReader {
+    /// Whether the filter lets the id pass. False is certain.
+    pub(super) fn may_contain(&self, id: &ChunkId) -> Paged<bool> {
+        let (page, place) = self.layout().place(Section::Filter, self.shape.item(id));
+        let len = Section::Filter.item_len();
+        let at = place as usize * len;
+        self.page(page, |page| page.get(at..at + len).is_some_and(|item| is_marked(item, id)))
+    }
+
+    /// The first row of an id.
+    pub(super) fn seek(&self, id: &ChunkId) -> Paged<Option<u32>> {
+        let start = self.fences_below(prefix(id))?.saturating_sub(1);
+        // Behind that page comes one that begins with the same eight bytes, or a larger id.
+        let per_page = Section::Rows.per_page();
+        for page in start..self.layout().count(Section::Fences) {
+            if page > start && self.fence(page)? != prefix(id) {
+                break;
+            }
+            let count = self.layout().items_on(Section::Rows, page);
+            let number = self.layout().section_pages(Section::Rows).start + page;
+            let (place, found) = self.page(number, |page| lower_bound(page, count, id))?;
+            if place < count {
+                return Ok(found.then_some(page * per_page + place));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next row, if it has the same id.
+    pub(super) fn next_same(&self, row: u32, id: &ChunkId) -> Paged<Option<u32>> {
+        let next = row + 1;
+        let (page, place) = (next / Section::Rows.per_page(), next % Section::Rows.per_page());
+        if next >= self.layout().count(Section::Rows) || (place == 0 && self.fence(page)? != prefix(id)) {
+            return Ok(None);
+        }
+        Ok((self.record::<Row>(next)?.id == *id).then_some(next))
+    }
+
+    /// A record by its number.
+    pub(super) fn record<R: Record>(&self, number: u32) -> Paged<R> {
+        if number >= self.layout().count(R::SECTION) {
+            return Err(self.impossible("a number points past the end"));
+        }
+        let (page, place) = self.layout().place(R::SECTION, number);
+        Ok(self.page(page, |page| R::get(item::<R>(page, place)))??)
+    }
+
+    /// Segment and pack of a row.
+    pub(super) fn resolve(&self, row: &Row) -> Paged<(SegmentRecord, PackRecord)> {
+        let segment: SegmentRecord = self.record(row.segment)?;
+        let pack: PackRecord = self.record(segment.pack)?;
+        let fits = u64::from(segment.offset) + u64::from(segment.sealed_len) <= pack.length
+            && row.offset + row.length <= segment.plain_len
+            && pack.kind == self.kind();
+        if fits { Ok((segment, pack)) } else { Err(self.impossible("a chunk lies outside of its segment or pack")) }
+    }
+
+    /// Where a row's chunk is.
+    pub(super) fn location(&self, row: &Row) -> Paged<Location> {
+        let (segment, pack) = self.resolve(row)?;
+        let place = SegmentPlace {
+            pack: pack.name,
+            kind: pack.kind,
+            number: segment.number,
+            offset: segment.offset,
+            sealed_len: segment.sealed_len,
+            plain_len: segment.plain_len,
+            flags: segment.flags,
+        };
+        let (identity, wrapped) = (pack.identity, pack.wrapped);
+        Ok(Location { segment: place, identity, wrapped, offset: row.offset, length: row.length })
+    }
+
+    fn impossible(&self, because: &'static str) -> Fault {
+        let error = Error::new(ErrorKind::Damaged, "an index run contradicts itself");
+        Fault::Damaged(error.context("run", self.name()).context("because", because))
+    }
+
+    /// How many fences are smaller than `prefix`.
+    ///
+    /// Ids are hashes, so the page of fences is guessed from the prefix, and the guess is hardly ever wrong.
+    fn fences_below(&self, prefix: u64) -> Paged<u32> {
+        let pages = self.layout().section_pages(Section::Fences);
+        let (mut low, mut high) = (0, pages.end - pages.start);
+        let mut guess = self.shape.share(prefix, high);
+        while low < high {
+            let count = self.layout().items_on(Section::Fences, guess);
+            let below = self.page(pages.start + guess, |page| partition(count, |n| fence_at(page, n) < prefix))?;
+            if below == 0 {
+                high = guess;
+            } else if below == count {
+                low = guess + 1;
+            } else {
+                return Ok(guess * Section::Fences.per_page() + below);
+            }
+            // A miss is nearly always by one page; halving bounds the rest.
+            guess = if below == 0 && guess > low { guess - 1 } else { low };
+            if high - low > 8 {
+                guess = low + (high - low) / 2;
+            }
+        }
+        Ok((low * Section::Fences.per_page()).min(self.layout().count(Section::Fences)))
+    }
+
+    fn fence(&self, rows_page: u32) -> Paged<u64> {
+        let (page, place) = self.layout().place(Section::Fences, rows_page);
+        self.page(page, |page| fence_at(page, place))
+    }
+}
+
+fn fence_at(page: &Page, place: u32) -> u64 {
+    let len = Section::Fences.item_len();
+    let bytes = page.get(place as usize * len..).and_then(|rest| rest.first_chunk::<8>());
+    bytes.map_or(u64::MAX, |bytes| u64::from_be_bytes(*bytes))
+}
+
+/// How many of `count` items, of which the first ones are `below`, are that.
+fn partition(count: u32, below: impl Fn(u32) -> bool) -> u32 {
+    let (mut low, mut high) = (0, count);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if below(middle) { low = middle + 1 } else { high = middle }
+    }
+    low
+}
+
+/// The place of the first row on a page that is not smaller, and whether it has this id.
+fn lower_bound(page: &Page, count: u32, id: &ChunkId) -> (u32, bool) {
+    let id_at = |n| item::<Row>(page, n).get(..id.0.len()).unwrap_or(&[]);
+    let place = partition(count, |n| id_at(n) < &id.0[..]);
+    (place, place < count && id_at(place) == &id.0[..])
+}

@@ -1,0 +1,5 @@
+mod cache;
+mod cold;
+mod damage;
+mod oracle;
+mod support;

@@ -1,0 +1,118 @@
+//! Finding chunks: runs that are here are asked at once, blocks of others are fetched as they are needed.
+
+use crate::format::ids::{ChunkId, Kind, RunName};
+use crate::index::{Answer, IndexCache, IndexSet, Location, Need, RunReader, RunSeal, TailEnd, find_tail, tail_guess};
+use crate::repository::Inner;
+use backup_core::{Key, Observer, Result, StorageExt};
+use std::sync::Arc;
+
+/// Local runs together may take this much, in bytes.
+const CACHE_BYTES: u64 = 8 << 30;
+/// Memory for pages of runs.
+const PAGE_MEMORY: usize = 16 << 20;
+/// Bytes of a run fetched at once.
+const FILL_PART: u64 = 4 << 20;
+
+/// Opens the repository's cache of index runs.
+pub(crate) fn open_cache(inner: &Inner, observer: Arc<dyn Observer>) -> Arc<IndexCache> {
+    let folder = inner.cache_dir().map(|dir| dir.join("index"));
+    IndexCache::new(inner.config.repository, folder, Some(inner.options.scratch_dir.clone()), PAGE_MEMORY, observer)
+}
+
+/// Every run that counts, opened; with `whole`, also brought here, so that every lookup can be answered at once.
+///
+/// # Errors
+/// `Damaged` and `AccessDenied` for a run that cannot be believed; `Unavailable`.
+pub(crate) async fn load(inner: &Inner, cache: &Arc<IndexCache>, whole: bool) -> Result<IndexSet> {
+    let mut runs = Vec::new();
+    for (key, meta) in inner.storage.list_all("index/").await? {
+        if let Some(name) = RunName::from_key(&key) {
+            let run = open(inner, cache, name, &key, meta.size_bytes).await.map_err(|e| e.context("run", name))?;
+            if whole && !run.is_complete() {
+                fill(inner, &run, &key).await.map_err(|e| e.context("run", name))?;
+            }
+            runs.push(Arc::new(run));
+        }
+    }
+    let replaced: std::collections::HashSet<RunName> = runs.iter().flat_map(|run| run.replaces().iter().copied()).collect();
+    runs.retain(|run| !replaced.contains(&run.name()));
+    let live: std::collections::HashSet<RunName> = runs.iter().map(|run| run.name()).collect();
+    cache.evict(&|run| live.contains(run), CACHE_BYTES, std::time::SystemTime::now());
+    Ok(IndexSet::new(runs))
+}
+
+pub(crate) async fn open(inner: &Inner, cache: &Arc<IndexCache>, name: RunName, key: &Key, length: u64) -> Result<RunReader> {
+    let seal = || RunSeal::new(inner.config.repository, &inner.keys.index, name);
+    let owner = inner.config.signing;
+    let key_of = move |signer: &crate::crypto::SignerId| (owner.id() == *signer).then_some(owner);
+    if let Some(run) = RunReader::open_cached(cache, seal()?, length, &key_of)? {
+        return Ok(run);
+    }
+    let mut end = inner.storage.get_range(key, tail_guess(length)).await?;
+    let tail = loop {
+        match find_tail(&end, length)? {
+            TailEnd::Whole(bytes) => break end.split_off(end.len().saturating_sub(bytes)),
+            TailEnd::Longer(longer) => end = inner.storage.get_range(key, longer).await?,
+        }
+    };
+    RunReader::from_tail(cache, seal()?, &tail, length, &key_of)
+}
+
+pub(crate) async fn fill(inner: &Inner, run: &RunReader, key: &Key) -> Result<()> {
+    let range = run.fill_range();
+    let mut filler = run.fill();
+    let mut at = range.start;
+    while at < range.end {
+        let to = range.end.min(at + FILL_PART);
+        filler.feed(&inner.storage.get_range(key, at..to).await?)?;
+        at = to;
+    }
+    filler.finish()
+}
+
+/// Answers where chunks are, fetching blocks of the index that are not here.
+pub(crate) struct Locator {
+    inner: Arc<Inner>,
+    index: IndexSet,
+}
+
+impl Locator {
+    pub(crate) async fn open(inner: Arc<Inner>, observer: Arc<dyn Observer>) -> Result<Self> {
+        let cache = open_cache(&inner, observer);
+        let index = load(&inner, &cache, false).await?;
+        Ok(Locator { inner, index })
+    }
+
+    /// Every copy of a chunk; none when it is in no run.
+    ///
+    /// # Errors
+    /// `Damaged` when a part of a run that is needed for the answer cannot be read; `Unavailable`.
+    pub(crate) async fn locate(&self, kind: Kind, id: &ChunkId) -> Result<Vec<Location>> {
+        loop {
+            let needs = match self.locate_here(kind, id) {
+                Answer::Known(locations) => return Ok(locations),
+                Answer::Needs(needs) => needs,
+            };
+            for need in needs {
+                self.fetch(&need).await?;
+            }
+        }
+    }
+
+    fn locate_here(&self, kind: Kind, id: &ChunkId) -> Answer<Vec<Location>> {
+        let mut candidates = self.index.locate(kind, *id);
+        let mut locations = Vec::new();
+        loop {
+            match candidates.next() {
+                Answer::Known(Some(location)) => locations.push(location),
+                Answer::Known(None) => return Answer::Known(locations),
+                Answer::Needs(needs) => return Answer::Needs(needs),
+            }
+        }
+    }
+
+    async fn fetch(&self, need: &Need) -> Result<()> {
+        let sealed = self.inner.storage.get_range(&need.run.key()?, need.range.clone()).await?;
+        self.index.provide(need, sealed)
+    }
+}

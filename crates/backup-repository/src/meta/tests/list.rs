@@ -1,0 +1,107 @@
+use super::*;
+
+fn id(number: u32) -> ChunkId {
+    key().id(&number.to_le_bytes())
+}
+
+fn build(store: &mut Store, ids: impl IntoIterator<Item = ChunkId>) -> Content {
+    let mut builder = ListBuilder::new();
+    for id in ids {
+        builder.push(id, &mut |block| store.put(block)).unwrap();
+    }
+    builder.finish(&mut |block| store.put(block)).unwrap()
+}
+
+fn expand(store: &Store, content: &Content) -> Result<Vec<ChunkId>> {
+    let mut reader = ListReader::new(content)?;
+    let mut ids = Vec::new();
+    loop {
+        match reader.next()? {
+            ListStep::Id(id) => ids.push(id),
+            ListStep::Need(id) => {
+                assert_eq!(reader.upcoming(1), [id]);
+                reader.provide(&store.get(id)?)?;
+            }
+            ListStep::Done => return Ok(ids),
+        }
+    }
+}
+
+#[test]
+fn contents_of_any_length_go_both_ways() {
+    for count in [0, 1, 63, 64, 65, 66, 500, 2048, 2049, 5000, 300_000] {
+        let mut store = Store::default();
+        let content = build(&mut store, (0..count).map(id));
+        match content {
+            Content::Ids(_) => assert!(count <= 64 && store.blocks.is_empty()),
+            Content::List { levels, chunks, .. } => {
+                assert!(count > 64 && chunks == u64::from(count) && store.order.len() >= usize::from(levels));
+            }
+        }
+        assert_eq!(expand(&store, &content).unwrap(), (0..count).map(id).collect::<Vec<_>>(), "{count}");
+    }
+}
+
+#[test]
+fn equal_ids_are_cut_at_the_maximum() {
+    let mut store = Store::default();
+    let content = build(&mut store, std::iter::repeat_n(ChunkId([0xff; 20]), 10_000));
+    assert!(matches!(content, Content::List { levels: 2, chunks: 10_000, .. }), "{content:?}");
+    assert_eq!(expand(&store, &content).unwrap().len(), 10_000);
+}
+
+#[test]
+fn a_change_in_the_middle_changes_few_lists() {
+    let mut store = Store::default();
+    let Content::List { levels, .. } = build(&mut store, (0..100_000).map(id)) else { panic!() };
+    let before = store.blocks.len();
+    assert!(before > 100);
+    build(&mut store, (0..50_000).chain([1 << 30]).chain(50_000..100_000).map(id));
+    let new = store.blocks.len() - before;
+    assert!((1..=2 * usize::from(levels)).contains(&new), "{new}");
+}
+
+#[test]
+fn lists_refer_to_what_they_hold() {
+    let mut store = Store::default();
+    let Content::List { id: root, levels, .. } = build(&mut store, (0..100_000).map(id)) else { panic!() };
+    let mut todo = vec![Reference::List { id: root, level: levels }];
+    let mut chunks = Vec::new();
+    while let Some(reference) = todo.pop() {
+        match reference {
+            Reference::Chunk(id) => chunks.push(id),
+            Reference::List { id, level } => {
+                let block = store.get(id).unwrap();
+                assert_eq!(block[1], level);
+                let at = todo.len();
+                references(&block, &mut |reference| todo.push(reference)).unwrap();
+                todo[at..].reverse();
+            }
+            Reference::Block { .. } => panic!(),
+        }
+    }
+    assert_eq!(chunks, (0..100_000).map(id).collect::<Vec<_>>());
+}
+
+#[test]
+fn lists_that_do_not_fit_are_refused() {
+    let mut store = Store::default();
+    let content = build(&mut store, (0..5000).map(id));
+    let Content::List { id: root, levels, chunks } = content else { panic!() };
+    for (levels, chunks) in [(levels, chunks - 1), (levels, chunks + 1), (levels + 1, chunks), (levels - 1, chunks)] {
+        let error = expand(&store, &Content::List { id: root, levels, chunks }).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Damaged);
+    }
+    for levels in [0, 13, 255] {
+        assert!(ListReader::new(&Content::List { id: root, levels, chunks }).is_err());
+    }
+    for block in
+        [&b""[..], b"C", b"C\x01", &[b"C\x01".as_slice(), &[0; 21]].concat(), &[b"C\x02".as_slice(), &[0; 20]].concat()]
+    {
+        let mut reader = ListReader::new(&Content::List { id: root, levels: 1, chunks: 1 }).unwrap();
+        assert!(matches!(reader.next().unwrap(), ListStep::Need(_)));
+        assert!(reader.provide(&Bytes::copy_from_slice(block)).is_err());
+    }
+    let mut reader = ListReader::new(&Content::none()).unwrap();
+    assert_eq!(reader.provide(&Bytes::new()).unwrap_err().kind(), ErrorKind::Internal);
+}

@@ -1,0 +1,16 @@
+//! Packs: segments of chunks, sealed one by one; docs/format.md, section 5.
+
+mod footer;
+mod segment;
+mod writer;
+
+pub(crate) use footer::Footer;
+pub(crate) use segment::{Compressor, MAX_SEGMENT, PlainSegment, SegmentPlace, Unpacker};
+pub(crate) use writer::{FinishedPacks, PackWriter, PackWriterOptions};
+
+/// Bytes of the clear header: magic, kind, reserved, identity and domain numbers, wrapped key.
+pub(crate) const HEADER_LEN: usize = 80;
+/// Bytes behind the sealed footer: its length and the end magic.
+pub(crate) const TRAILER_LEN: usize = 12;
+pub(crate) const MAGIC: &[u8; 8] = b"BKUPPAK0";
+pub(crate) const END_MAGIC: &[u8; 8] = b"BKUPEND0";

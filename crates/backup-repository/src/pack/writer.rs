@@ -1,0 +1,229 @@
+use super::footer::{Footer, FooterSegment};
+use super::segment::{SegmentPlace, associated};
+use super::{END_MAGIC, HEADER_LEN, MAGIC, TRAILER_LEN};
+use crate::crypto::{IndexKey, Recipient, SealKey, WrappedKey};
+use crate::format::ids::{ChunkId, Kind, PackName, RepositoryId, SessionId, SessionObject};
+use backup_core::{Error, ErrorKind, ObjectMeta, PutOptions, Result, StorageDriver};
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{mpsc, oneshot};
+
+/// Sealed segments on their way to the storage, for each open pack.
+const IN_FLIGHT: usize = 6;
+/// Packs that may be finishing (being made durable) while the next one is written.
+const FINISHING: usize = 3;
+
+/// What all packs of one session have in common.
+pub(crate) struct PackWriterOptions {
+    pub(crate) storage: Arc<dyn StorageDriver>,
+    pub(crate) runtime: tokio::runtime::Handle,
+    pub(crate) repository: RepositoryId,
+    pub(crate) session: SessionId,
+    pub(crate) domain: u32,
+    pub(crate) identity: u16,
+    pub(crate) recipient: Recipient,
+    pub(crate) index_key: IndexKey,
+    /// A pack is closed once it is this long, in bytes.
+    pub(crate) pack_len: u64,
+    /// The next pack's number, shared by the writers of a session.
+    pub(crate) next_number: Arc<AtomicU32>,
+    /// Bytes handed to the storage.
+    pub(crate) stored_bytes: Arc<AtomicU64>,
+}
+
+/// Packs whose upload has begun and whose content is known.
+#[derive(Default)]
+pub(crate) struct FinishedPacks {
+    pub(crate) packs: Vec<FinishedPack>,
+}
+
+/// One of them.
+pub(crate) struct FinishedPack {
+    pub(crate) name: PackName,
+    pub(crate) identity: u16,
+    pub(crate) length: u64,
+    /// BLAKE3 of the stored bytes.
+    pub(crate) hash: [u8; 32],
+    pub(crate) wrapped: WrappedKey,
+    pub(crate) footer: Footer,
+}
+
+/// Seals segments into packs of one kind and streams them to the storage. Called from worker threads, which wait here
+/// while the storage is behind.
+pub(crate) struct PackWriter {
+    kind: Kind,
+    options: PackWriterOptions,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    open: Option<OpenPack>,
+    uploads: VecDeque<oneshot::Receiver<Result<ObjectMeta>>>,
+    finished: FinishedPacks,
+    rows: usize,
+}
+
+struct OpenPack {
+    name: PackName,
+    key: SealKey,
+    wrapped: WrappedKey,
+    footer: Footer,
+    length: u64,
+    hasher: blake3::Hasher,
+    parts: mpsc::Sender<Bytes>,
+    done: oneshot::Receiver<Result<ObjectMeta>>,
+}
+
+impl PackWriter {
+    pub(crate) fn new(kind: Kind, options: PackWriterOptions) -> Self {
+        PackWriter { kind, options, state: Mutex::default() }
+    }
+
+    /// Seals one segment in its stored form and sends it on.
+    ///
+    /// # Errors
+    /// What the storage said of this or an earlier pack: the session cannot commit then.
+    pub(crate) fn add(&self, mut stored: Vec<u8>, flags: u8, plain_len: u32, chunks: &[(ChunkId, u32)]) -> Result<()> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pack = match state.open.take() {
+            Some(pack) => pack,
+            None => self.open()?,
+        };
+        let number = pack.footer.segments.len() as u32;
+        let aad = associated(&self.options.repository, &pack.name, number, self.kind, flags, plain_len);
+        pack.key.seal(u64::from(number), &aad, &mut stored)?;
+        let sealed_len = stored.len() as u32;
+        pack.footer.segments.push(FooterSegment { sealed_len, plain_len, chunks: chunks.len() as u32, flags });
+        pack.footer.chunks.extend_from_slice(chunks);
+        state.rows += chunks.len();
+        pack.send(stored.into(), &self.options.stored_bytes)?;
+        if pack.length >= self.options.pack_len { self.close_pack(&mut state, pack) } else {
+            state.open = Some(pack);
+            Ok(())
+        }
+    }
+
+    /// Chunks in packs that were not taken yet.
+    pub(crate) fn rows(&self) -> usize {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).rows
+    }
+
+    /// Closes the open pack, waits until every pack is durable, and gives those that were not taken before.
+    ///
+    /// # Errors
+    /// What the storage said of any of them.
+    pub(crate) fn take_finished(&self) -> Result<FinishedPacks> {
+        let (uploads, finished) = {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(pack) = state.open.take() {
+                self.close_pack(&mut state, pack)?;
+            }
+            state.rows = 0;
+            (std::mem::take(&mut state.uploads), std::mem::take(&mut state.finished))
+        };
+        // Outside the lock: others may go on with the next pack.
+        uploads.into_iter().try_for_each(wait)?;
+        Ok(finished)
+    }
+
+    fn open(&self) -> Result<OpenPack> {
+        let options = &self.options;
+        let number = options.next_number.fetch_add(1, Ordering::Relaxed);
+        let name = PackName(SessionObject { session: options.session, number });
+        let (key, wrapped) = options.recipient.new_key()?;
+        let (parts, received) = mpsc::channel(IN_FLIGHT);
+        let (report, done) = oneshot::channel();
+        let (storage, object) = (options.storage.clone(), name.key()?);
+        options.runtime.spawn(async move {
+            // An upload that nobody waits for any more is dropped with its sender.
+            let _ = report.send(upload(&*storage, object, received).await);
+        });
+        let mut pack = OpenPack {
+            name,
+            key: SealKey::new(&key)?,
+            wrapped,
+            footer: Footer::default(),
+            length: 0,
+            hasher: blake3::Hasher::new(),
+            parts,
+            done,
+        };
+        let mut header = Vec::with_capacity(HEADER_LEN);
+        header.extend_from_slice(MAGIC);
+        header.extend_from_slice(&[self.kind.to_byte(), 0]);
+        header.extend_from_slice(&options.identity.to_le_bytes());
+        header.extend_from_slice(&options.domain.to_le_bytes());
+        header.extend_from_slice(&wrapped);
+        pack.send(header.into(), &options.stored_bytes)?;
+        Ok(pack)
+    }
+
+    fn close_pack(&self, state: &mut State, mut pack: OpenPack) -> Result<()> {
+        let mut end = pack.footer.seal(&self.options.index_key, &self.options.repository, &pack.name)?;
+        let footer_len = end.len() as u32;
+        end.reserve(TRAILER_LEN);
+        end.extend_from_slice(&footer_len.to_le_bytes());
+        end.extend_from_slice(END_MAGIC);
+        pack.send(end.into(), &self.options.stored_bytes)?;
+        // An empty part says that the pack is whole; a sender that is merely dropped means the opposite.
+        pack.send(Bytes::new(), &self.options.stored_bytes)?;
+        let OpenPack { name, wrapped, footer, length, hasher, done, .. } = pack;
+        let hash = *hasher.finalize().as_bytes();
+        state.finished.packs.push(FinishedPack { name, identity: self.options.identity, length, hash, wrapped, footer });
+        state.uploads.push_back(done);
+        while state.uploads.len() > FINISHING {
+            state.uploads.pop_front().map_or(Ok(()), wait)?;
+        }
+        Ok(())
+    }
+}
+
+fn wait(upload: oneshot::Receiver<Result<ObjectMeta>>) -> Result<()> {
+    match upload.blocking_recv() {
+        Ok(result) => result.map(|_| ()),
+        Err(_) => Err(Error::new(ErrorKind::Cancelled, "an upload was dropped")),
+    }
+}
+
+impl OpenPack {
+    fn send(&mut self, part: Bytes, stored_bytes: &AtomicU64) -> Result<()> {
+        self.hasher.update(&part);
+        self.length += part.len() as u64;
+        stored_bytes.fetch_add(part.len() as u64, Ordering::Relaxed);
+        match self.parts.blocking_send(part) {
+            Ok(()) => Ok(()),
+            // The upload ended early: its answer says why.
+            Err(_) => {
+                let (_, never) = oneshot::channel();
+                wait(std::mem::replace(&mut self.done, never))?;
+                Err(Error::new(ErrorKind::Internal, "an upload ended before its pack was whole"))
+            }
+        }
+    }
+}
+
+async fn upload(
+    storage: &dyn StorageDriver,
+    object: backup_core::Key,
+    mut parts: mpsc::Receiver<Bytes>,
+) -> Result<ObjectMeta> {
+    let mut writer = storage.put(&object, &PutOptions::default()).await?;
+    while let Some(part) = parts.recv().await {
+        if part.is_empty() {
+            return writer.finish().await;
+        }
+        writer.write(part).await?;
+    }
+    writer.abort().await?;
+    Err(Error::new(ErrorKind::Cancelled, "a pack was given up"))
+}
+
+/// The places of a finished pack's chunks.
+impl FinishedPack {
+    pub(crate) fn places(&self, kind: Kind) -> impl Iterator<Item = (SegmentPlace, &[(ChunkId, u32)])> {
+        self.footer.places(self.name, kind)
+    }
+}

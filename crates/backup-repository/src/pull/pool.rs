@@ -1,0 +1,190 @@
+use super::extents::Extents;
+use super::plan::{Piece, SegmentWork};
+use crate::crypto::{ChunkKey, SealKey};
+use crate::format::ids::{ChunkId, RepositoryId};
+use crate::pack::{SegmentPlace, Unpacker};
+use backup_core::{Batch, Error, ErrorKind, FileSink, Result};
+use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+
+/// An entry being written: how many of its pieces are still to come, and what went wrong.
+pub(crate) struct Slot {
+    pub(crate) number: u64,
+    pub(crate) missing: AtomicU64,
+    pub(crate) failed: Mutex<Option<Error>>,
+}
+
+/// What the jobs of one call share.
+pub(crate) struct Window {
+    pub(crate) sink: Arc<dyn FileSink>,
+    pub(crate) batch: Arc<Batch>,
+    pub(crate) slots: Vec<Slot>,
+    /// Told of every job's end.
+    pub(crate) ended: mpsc::UnboundedSender<Ended>,
+}
+
+impl Window {
+    /// Counts one piece of an entry as dealt with; the last one finishes the entry. Blocks.
+    pub(crate) fn piece_done(&self, slot: u32, result: Result<()>) {
+        let Some(slot) = self.slots.get(slot as usize) else { return };
+        if let Err(error) = result {
+            slot.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        }
+        if slot.missing.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.finish(slot);
+        }
+    }
+
+    /// Ends an entry that has no more pieces to come.
+    pub(crate) fn finish(&self, slot: &Slot) {
+        let failed = slot.failed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let result = failed.map_or(Ok(()), Err);
+        // The sink records what it could not complete.
+        let _ = std::panic::catch_unwind(AssertUnwindSafe(|| self.sink.finish(slot.number, result)));
+    }
+}
+
+/// How a job ended.
+pub(crate) enum Ended {
+    Done,
+    /// These pieces could not be had from this place: another copy may serve.
+    Failed { place: SegmentPlace, pieces: Vec<Piece>, error: Error },
+}
+
+/// Work for a thread.
+pub(crate) enum Job {
+    /// A segment to open, and its pieces to write.
+    Segment { window: Arc<Window>, work: SegmentWork, key: Arc<SealKey>, sealed: Vec<u8>, _permit: Arc<OwnedSemaphorePermit> },
+    /// Entries without content, or that cannot be had: finished at once.
+    Finish { window: Arc<Window>, slots: Vec<u32> },
+}
+
+/// Threads that open segments and write files. They end with the pool.
+pub(crate) struct Pool {
+    jobs: Option<crossbeam_channel::Sender<Job>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Pool {
+    pub(crate) fn start(threads: usize, repository: RepositoryId, key: &ChunkKey) -> Result<Self> {
+        let (jobs, received) = crossbeam_channel::unbounded();
+        let mut pool = Pool { jobs: Some(jobs), threads: Vec::new() };
+        for i in 0..threads {
+            let (received, key) = (received.clone(), key.clone());
+            let mut hands = Hands { unpacker: Unpacker::new()?, plain: Vec::new(), repository, key };
+            let thread = std::thread::Builder::new()
+                .name(format!("pull-{i}"))
+                .spawn(move || received.iter().for_each(|job| hands.run(job)))
+                .map_err(|e| Error::io("cannot start a thread", e))?;
+            pool.threads.push(thread);
+        }
+        Ok(pool)
+    }
+
+    /// Hands work over. Permits bound how much waits.
+    pub(crate) fn send(&self, job: Job) -> Result<()> {
+        let ended = || Error::new(ErrorKind::Internal, "the threads of the pull have ended");
+        self.jobs.as_ref().ok_or_else(ended)?.send(job).map_err(|_| ended())
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.jobs = None;
+        for thread in self.threads.drain(..) {
+            // A panic inside was caught; there is nothing to add here.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Hands {
+    unpacker: Unpacker,
+    plain: Vec<u8>,
+    repository: RepositoryId,
+    key: ChunkKey,
+}
+
+impl Hands {
+    fn run(&mut self, job: Job) {
+        match job {
+            Job::Finish { window, slots } => {
+                for slot in slots.iter().filter_map(|slot| window.slots.get(*slot as usize)) {
+                    window.finish(slot);
+                }
+                let _ = window.ended.send(Ended::Done);
+            }
+            Job::Segment { window, work, key, mut sealed, _permit } => {
+                let place = work.place;
+                let unpacked = std::panic::catch_unwind(AssertUnwindSafe(|| {
+                    self.unpacker.unpack(&self.repository, &key, &place, &mut sealed, &mut self.plain)
+                }));
+                drop(sealed);
+                let unpacked = unpacked.unwrap_or_else(|_| {
+                    Err(Error::new(ErrorKind::Damaged, "opening a segment panicked: please report"))
+                });
+                let ended = match unpacked {
+                    Ok(()) => self.write(&window, work),
+                    Err(error) => Ended::Failed { place, pieces: work.pieces, error },
+                };
+                // Nobody listens when the pull was given up.
+                let _ = window.ended.send(ended);
+            }
+        }
+    }
+
+    fn write(&self, window: &Window, work: SegmentWork) -> Ended {
+        let mut bad = Vec::new();
+        for piece in work.pieces {
+            let start = piece.offset as usize;
+            match self.plain.get(start..start + piece.length as usize) {
+                Some(content) if self.key.id(content) == piece.id => write_piece(window, &piece, content),
+                _ => bad.push(piece),
+            }
+        }
+        if bad.is_empty() {
+            return Ended::Done;
+        }
+        let error = Error::new(ErrorKind::Damaged, "a chunk's bytes are not the ones it is named after")
+            .context("pack", work.place.pack)
+            .context("segment", work.place.number);
+        Ended::Failed { place: work.place, pieces: bad, error }
+    }
+}
+
+fn write_piece(window: &Window, piece: &Piece, content: &[u8]) {
+    for target in &piece.targets {
+        let Some(slot) = window.slots.get(target.slot as usize) else { continue };
+        let already_failed = slot.failed.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        let written = std::panic::catch_unwind(AssertUnwindSafe(|| match window.batch.get(slot.number) {
+            Some(_) if already_failed => Ok(()),
+            Some(entry) if entry.holes.is_empty() => window.sink.write(slot.number, target.offset, content),
+            Some(entry) => {
+                let mut extents = Extents::new(entry);
+                extents.place(target.offset, |_, _| {});
+                let mut result = Ok(());
+                let mut rest = content;
+                extents.place(content.len() as u64, |offset, length| {
+                    let (part, behind) = rest.split_at_checked(length as usize).unwrap_or((rest, &[]));
+                    rest = behind;
+                    if result.is_ok() {
+                        result = window.sink.write(slot.number, offset, part);
+                    }
+                });
+                result
+            }
+            None => Err(Error::new(ErrorKind::Internal, "a piece belongs to no entry")),
+        }));
+        let written = written.unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "writing an entry panicked: please report")));
+        window.piece_done(target.slot, written);
+    }
+}
+
+/// The ids of a list of pieces, each once.
+pub(crate) fn ids(pieces: &[Piece]) -> HashSet<ChunkId> {
+    pieces.iter().map(|piece| piece.id).collect()
+}

@@ -1,0 +1,260 @@
+use super::blocks::Blocks;
+use super::entries::Listed;
+use super::plan::{Fetch, Piece, Plan, Target};
+use super::pool::{Ended, Job, Pool, Slot, Window};
+use super::stream::stream;
+use crate::fetch::Fetcher;
+use crate::format::ids::{ChunkId, Kind};
+use crate::index::Location;
+use crate::locate::Locator;
+use crate::meta::{Content, ListReader, ListStep};
+use crate::pack::SegmentPlace;
+use async_trait::async_trait;
+use backup_core::{Error, ErrorKind, FileSink, Reader, Result, Supply};
+use std::collections::HashSet;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{Semaphore, mpsc};
+
+/// Uses of chunks that are planned together.
+const WINDOW: usize = 64 << 10;
+/// Sealed bytes fetched and not yet written.
+const IN_FLIGHT_BYTES: usize = 32 << 20;
+
+/// Where pull takes contents from.
+pub(crate) struct Store {
+    pub(crate) fetcher: Arc<Fetcher>,
+    pub(crate) locator: Arc<Locator>,
+    pub(crate) blocks: Arc<Blocks>,
+    pub(crate) pool: Pool,
+    pub(crate) in_flight: Arc<Semaphore>,
+}
+
+impl Store {
+    pub(crate) fn budget() -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(IN_FLIGHT_BYTES))
+    }
+}
+
+/// The contents of the batch given last.
+pub(crate) struct RepositorySupply {
+    store: Arc<Store>,
+    current: Mutex<Option<Arc<Listed>>>,
+}
+
+impl RepositorySupply {
+    pub(crate) fn new(store: Arc<Store>) -> Self {
+        RepositorySupply { store, current: Mutex::new(None) }
+    }
+
+    pub(crate) fn set(&self, listed: Listed) {
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(listed));
+    }
+
+    fn current(&self) -> Result<Arc<Listed>> {
+        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        current.ok_or_else(|| Error::new(ErrorKind::InvalidInput, "content was asked for before any batch was given"))
+    }
+}
+
+#[async_trait]
+impl Supply for RepositorySupply {
+    async fn files(&self, sink: Arc<dyn FileSink>, entries: &[u64]) -> Result<()> {
+        let listed = self.current()?;
+        let (ended, mut endings) = mpsc::unbounded_channel();
+        let content_of = |number: u64| {
+            let at = usize::try_from(number.checked_sub(listed.batch.first)?).ok()?;
+            listed.contents.get(at)
+        };
+        let slots = entries.iter().map(|number| Slot {
+            number: *number,
+            missing: AtomicU64::new(content_of(*number).map_or(0, Content::chunks)),
+            failed: Mutex::new(None),
+        });
+        let window = Arc::new(Window { sink, batch: listed.batch.clone(), slots: slots.collect(), ended });
+        let mut run = Run { store: &self.store, window: window.clone(), endings: &mut endings, plan: Plan::default(), tried: HashSet::new() };
+        let mut empty = Vec::new();
+        for (slot, number) in (0u32..).zip(entries) {
+            match content_of(*number) {
+                Some(content) if content.chunks() > 0 => run.content(slot, content).await?,
+                _ => empty.push(slot),
+            }
+        }
+        let finish = !empty.is_empty();
+        if finish {
+            self.store.pool.send(Job::Finish { window, slots: empty })?;
+        }
+        run.carry_out(usize::from(finish)).await
+    }
+
+    async fn stream(&self, entry: u64) -> Result<Reader> {
+        stream(self.store.clone(), self.current()?, entry)
+    }
+}
+
+/// One call's planning and waiting.
+struct Run<'a> {
+    store: &'a Arc<Store>,
+    window: Arc<Window>,
+    endings: &'a mut mpsc::UnboundedReceiver<Ended>,
+    plan: Plan,
+    /// Places that turned out to be damaged.
+    tried: HashSet<(SegmentPlace, ChunkId)>,
+}
+
+impl Run<'_> {
+    /// Plans an entry's chunks; a full plan is carried out before the next.
+    async fn content(&mut self, slot: u32, content: &Content) -> Result<()> {
+        let mut list = ListReader::new(content)?;
+        let mut offset = 0;
+        let mut left = content.chunks();
+        loop {
+            let step = match list.next() {
+                Ok(ListStep::Need(id)) => match self.store.blocks.get(&id).await.and_then(|block| list.provide(&block)) {
+                    Ok(()) => continue,
+                    Err(error) => Err(error),
+                },
+                other => other,
+            };
+            let id = match step {
+                Ok(ListStep::Id(id)) => id,
+                Ok(_) => return Ok(()),
+                // Without its list nothing more of the entry can be had.
+                Err(error) if error.kind() == ErrorKind::Damaged => {
+                    self.give_up(slot, left, error).await;
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            };
+            left -= 1;
+            match self.locate(&id).await? {
+                Some(location) => {
+                    self.plan.add(id, &location, Target { slot, offset });
+                    offset += u64::from(location.length);
+                }
+                None => {
+                    let error = Error::new(ErrorKind::Damaged, "a chunk is in no pack").context("chunk", id);
+                    // Its length is unknown, so that nothing behind it can be placed.
+                    self.give_up(slot, left + 1, error).await;
+                    return Ok(());
+                }
+            }
+            if self.plan.len() >= WINDOW {
+                self.carry_out(0).await?;
+            }
+        }
+    }
+
+    /// A copy of the chunk that has not failed yet.
+    async fn locate(&self, id: &ChunkId) -> Result<Option<Location>> {
+        let copies = self.store.locator.locate(Kind::Data, id).await?;
+        Ok(copies.into_iter().find(|copy| !self.tried.contains(&(copy.segment, *id))))
+    }
+
+    /// Counts pieces of an entry as failed.
+    async fn give_up(&self, slot: u32, pieces: u64, error: Error) {
+        let window = self.window.clone();
+        // Finishing an entry touches the file system.
+        let given_up = tokio::task::spawn_blocking(move || {
+            window.piece_done(slot, Err(error));
+            (1..pieces).for_each(|_| window.piece_done(slot, Ok(())));
+        });
+        let _ = given_up.await;
+    }
+
+    /// Fetches and writes what is planned, and waits for it and `others`; what fails is tried from other copies.
+    async fn carry_out(&mut self, others: usize) -> Result<()> {
+        let mut waiting = others;
+        loop {
+            let fetches = std::mem::take(&mut self.plan).into_fetches();
+            for fetch in fetches {
+                waiting += fetch.segments.len();
+                self.start(fetch).await?;
+            }
+            let mut failed = Vec::new();
+            while waiting > 0 {
+                waiting -= 1;
+                match self.endings.recv().await {
+                    Some(Ended::Done) => {}
+                    Some(Ended::Failed { place, pieces, error }) => {
+                        if matches!(error.kind(), ErrorKind::AccessDenied | ErrorKind::Unavailable | ErrorKind::Cancelled) {
+                            return Err(error);
+                        }
+                        self.tried.extend(pieces.iter().map(|piece| (place, piece.id)));
+                        failed.push((pieces, error));
+                    }
+                    None => return Err(Error::new(ErrorKind::Internal, "the threads of the pull have ended")),
+                }
+            }
+            if failed.is_empty() {
+                return Ok(());
+            }
+            for (pieces, error) in failed {
+                self.again(pieces, &error).await?;
+            }
+        }
+    }
+
+    async fn again(&mut self, pieces: Vec<Piece>, error: &Error) -> Result<()> {
+        for piece in pieces {
+            let other = self.locate(&piece.id).await?.filter(|copy| copy.length == piece.length);
+            for target in piece.targets {
+                match &other {
+                    Some(copy) => self.plan.add(piece.id, copy, target),
+                    None => {
+                        let error = Error::new(ErrorKind::Damaged, "a chunk cannot be read")
+                            .context("chunk", piece.id)
+                            .context("because", error);
+                        self.give_up(target.slot, 1, error).await;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Fetches neighbouring segments and passes them to the threads, as soon as there is room.
+    async fn start(&self, fetch: Fetch) -> Result<()> {
+        let bytes = (fetch.end - fetch.start).clamp(1, IN_FLIGHT_BYTES as u32);
+        let permit = self.store.in_flight.clone().acquire_many_owned(bytes).await;
+        let permit = Arc::new(permit.map_err(|e| Error::new(ErrorKind::Cancelled, "the pull ended").source(e))?);
+        let (store, window) = (self.store.clone(), self.window.clone());
+        tokio::spawn(async move {
+            let fetched = store.fetcher.range(&fetch.pack, fetch.start, fetch.end).await;
+            for work in fetch.segments {
+                let passed = pass_on(&store, &window, &fetched, fetch.start, work, &permit);
+                if let Err(failed) = passed {
+                    let _ = window.ended.send(failed);
+                }
+            }
+        });
+        Ok(())
+    }
+}
+
+fn pass_on(
+    store: &Store,
+    window: &Arc<Window>,
+    fetched: &Result<Vec<u8>>,
+    start: u32,
+    work: super::plan::SegmentWork,
+    permit: &Arc<tokio::sync::OwnedSemaphorePermit>,
+) -> std::result::Result<(), Ended> {
+    let place = work.place;
+    let prepared = match fetched {
+        Ok(bytes) => {
+            let at = place.offset.saturating_sub(start) as usize;
+            let sealed = bytes.get(at..at + place.sealed_len as usize);
+            let outside = || Error::new(ErrorKind::Damaged, "a segment lies outside its pack").context("pack", place.pack);
+            sealed.ok_or_else(outside).and_then(|sealed| Ok((sealed.to_vec(), store.fetcher.key(&place.pack, &work.wrapped)?)))
+        }
+        Err(error) => Err(Error::new(error.kind(), "a pack cannot be read").context("pack", place.pack).context("because", error)),
+    };
+    match prepared {
+        Ok((sealed, key)) => {
+            let job = Job::Segment { window: window.clone(), work, key, sealed, _permit: permit.clone() };
+            store.pool.send(job).map_err(|error| Ended::Failed { place, pieces: Vec::new(), error })
+        }
+        Err(error) => Err(Ended::Failed { place, pieces: work.pieces, error }),
+    }
+}

@@ -1,0 +1,143 @@
+use super::batch::Fetched;
+use super::hands::Hands;
+use crate::format::ids::ChunkId;
+use crate::meta::{Content, ListBuilder, MAX_INLINE_CHUNKS};
+use backup_core::{Entry, FileReader, Result};
+use std::sync::atomic::Ordering;
+use std::time::SystemTime;
+
+/// How much is read at once beyond the longest chunk.
+const READ_AHEAD: usize = 4 << 20;
+
+/// A change less than this before a read may hide behind an unchanged time stamp.
+const SETTLING_NS: i64 = 2_000_000_000;
+
+/// Reads content to its end, cuts it, stores what is new, and gives the chunks' names and the bytes read.
+pub(crate) fn read_chunks(
+    hands: &mut Hands<'_>,
+    size_hint: Option<u64>,
+    read: &mut dyn FnMut(&mut [u8]) -> Result<usize>,
+) -> Result<(Vec<ChunkId>, u64)> {
+    let mut buffer = hands.take_buffer();
+    let result = read_into(hands, &mut buffer, size_hint, read);
+    hands.return_buffer(buffer);
+    result
+}
+
+fn read_into(
+    hands: &mut Hands<'_>,
+    buffer: &mut Vec<u8>,
+    size_hint: Option<u64>,
+    read: &mut dyn FnMut(&mut [u8]) -> Result<usize>,
+) -> Result<(Vec<ChunkId>, u64)> {
+    let max_chunk = hands.shared.chunker.max();
+    let full = max_chunk + READ_AHEAD;
+    // A small file needs a small buffer only; one byte more shows its end.
+    let hint = size_hint.and_then(|size| usize::try_from(size).ok()).unwrap_or(full).saturating_add(1).min(full);
+    if buffer.len() < hint {
+        buffer.resize(hint, 0);
+    }
+    let (mut start, mut end, mut at_end) = (0, 0, false);
+    let mut ids = Vec::new();
+    let mut total = 0u64;
+    loop {
+        while !at_end && end - start < max_chunk {
+            if end == buffer.len() {
+                if start > 0 {
+                    buffer.copy_within(start..end, 0);
+                    end -= start;
+                    start = 0;
+                }
+                if end == buffer.len() {
+                    // It is longer than it said.
+                    buffer.resize(full, 0);
+                }
+            }
+            let got = read(buffer.get_mut(end..).unwrap_or_default())?;
+            at_end = got == 0;
+            end += got;
+            total += got as u64;
+        }
+        if start == end {
+            return Ok((ids, total));
+        }
+        // Fill up while there is room: fewer moves of what is left over.
+        while !at_end && end < buffer.len() {
+            let got = read(buffer.get_mut(end..).unwrap_or_default())?;
+            at_end = got == 0;
+            end += got;
+            total += got as u64;
+        }
+        while start < end && (at_end || end - start >= max_chunk) {
+            let rest = buffer.get(start..end).unwrap_or_default();
+            let length = hands.shared.chunker.cut(rest);
+            ids.push(hands.chunk(rest.get(..length).unwrap_or(rest))?);
+            start += length;
+        }
+    }
+}
+
+/// The content's form in the metadata, and the chunks and list blocks that its own form does not name.
+pub(crate) fn describe(hands: &Hands<'_>, ids: Vec<ChunkId>) -> Result<(Content, Vec<ChunkId>)> {
+    if ids.len() <= MAX_INLINE_CHUNKS {
+        return Ok((Content::Ids(ids), Vec::new()));
+    }
+    let mut refs = ids.clone();
+    let mut store = |block: Vec<u8>| {
+        let id = hands.shared.metadata.put(block)?;
+        refs.push(id);
+        Ok(id)
+    };
+    let mut list = ListBuilder::new();
+    for id in ids {
+        list.push(id, &mut store)?;
+    }
+    let content = list.finish(&mut store)?;
+    Ok((content, refs))
+}
+
+/// Reads one open file; an error of the file's own is an answer, not a failure of the push.
+pub(crate) fn read_file(hands: &mut Hands<'_>, listed: &Entry, open: Result<Box<dyn FileReader>>) -> Result<Fetched> {
+    let started = now_ns();
+    let mut reader = match open {
+        Ok(reader) => reader,
+        Err(error) => return Ok(Fetched::Failed(chain(&error))),
+    };
+    let mut own_error = None;
+    let read = read_chunks(hands, listed.size_bytes, &mut |buffer| {
+        reader.read(buffer).map_err(|error| {
+            own_error = Some(chain(&error));
+            error
+        })
+    });
+    let (ids, bytes) = match (read, own_error) {
+        (Ok(read), _) => read,
+        (Err(_), Some(reason)) => return Ok(Fetched::Failed(reason)),
+        (Err(error), None) => return Err(error),
+    };
+    hands.shared.stats.bytes_read.fetch_add(bytes, Ordering::Relaxed);
+    let entry = match reader.finish(listed, bytes) {
+        Ok(entry) => entry,
+        Err(error) => return Ok(Fetched::Failed(chain(&error))),
+    };
+    let (content, refs) = describe(hands, ids)?;
+    let settled = entry.fingerprint.is_some_and(|f| f.changed_ns.saturating_add(SETTLING_NS) <= started);
+    Ok(Fetched::Read { entry: Box::new(entry), content, refs, settled })
+}
+
+pub(crate) fn now_ns() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// An error with its causes, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

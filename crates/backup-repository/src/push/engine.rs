@@ -1,0 +1,159 @@
+use super::batch::Fetched;
+use super::chunker::Chunker;
+use super::content::read_file;
+use super::failure::Failure;
+use super::hands::{Hands, SEGMENT_LEN};
+use super::job::Job;
+use super::known::Known;
+use super::metadata::MetadataStore;
+use super::queue::{Queue, Work};
+use crate::crypto::DomainKeys;
+use crate::pack::{PackWriter, PlainSegment};
+use backup_core::{Error, ErrorKind, Event, Observer, Result};
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use tokio::sync::{Notify, Semaphore};
+
+/// Rows that may wait for a run before one is written.
+const MAX_ROWS: usize = 256 << 10;
+
+/// Counts of a push.
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub(crate) files_new: AtomicU64,
+    pub(crate) files_changed: AtomicU64,
+    pub(crate) files_unchanged: AtomicU64,
+    pub(crate) bytes_read: AtomicU64,
+    pub(crate) bytes_added: AtomicU64,
+    pub(crate) bytes_stored: Arc<AtomicU64>,
+}
+
+/// What all threads of a push share.
+pub(crate) struct Shared {
+    pub(crate) level: i32,
+    pub(crate) keys: DomainKeys,
+    pub(crate) chunker: Chunker,
+    pub(crate) known: Arc<Known>,
+    pub(crate) queue: Queue,
+    pub(crate) data: PackWriter,
+    pub(crate) metadata: MetadataStore,
+    pub(crate) failure: Failure,
+    pub(crate) stats: Counters,
+    pub(crate) observer: Arc<dyn Observer>,
+    /// Jobs under way.
+    pub(crate) jobs: Arc<Semaphore>,
+    /// Told when it is time for a run.
+    pub(crate) many_rows: Notify,
+    pub(crate) spare: Mutex<Vec<PlainSegment>>,
+}
+
+impl Shared {
+    /// An empty segment, with memory of one that was stored if there is one.
+    pub(crate) fn spare_segment(&self) -> PlainSegment {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    pub(crate) fn give_back(&self, mut segment: PlainSegment) {
+        segment.clear();
+        // A segment that held a giant chunk would keep its memory for ever.
+        if segment.bytes.capacity() <= 4 * SEGMENT_LEN {
+            self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(segment);
+        }
+    }
+
+    pub(crate) fn notice_rows(&self) {
+        if self.data.rows() + self.metadata.packs.rows() >= MAX_ROWS {
+            self.many_rows.notify_one();
+        }
+    }
+
+    /// Runs a thread's work; an error or a panic of it fails the whole push.
+    pub(crate) fn guard(&self, work: impl FnOnce() -> Result<()>) {
+        match std::panic::catch_unwind(AssertUnwindSafe(work)) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => self.failure.set(error),
+            Err(_) => self.failure.set(Error::new(ErrorKind::Internal, "a thread of the push panicked: please report")),
+        }
+    }
+}
+
+/// The threads that read, cut, compress and seal.
+pub(crate) struct Engine {
+    pub(crate) shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Engine {
+    pub(crate) fn start(shared: Arc<Shared>, threads: usize) -> Result<Self> {
+        let mut engine = Engine { shared, threads: Vec::new() };
+        for i in 0..threads {
+            let shared = engine.shared.clone();
+            let thread = std::thread::Builder::new()
+                .name(format!("push-{i}"))
+                .spawn(move || shared.guard(|| work(&shared)))
+                .map_err(|e| Error::io("cannot start a thread", e))?;
+            engine.threads.push(thread);
+        }
+        Ok(engine)
+    }
+
+    /// No more work will come: the threads end once what there is is done. Joining them blocks.
+    pub(crate) fn close(&mut self) -> Vec<JoinHandle<()>> {
+        self.shared.queue.close();
+        std::mem::take(&mut self.threads)
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.shared.failure.set(Error::new(ErrorKind::Cancelled, "the push was given up"));
+        self.shared.queue.close();
+    }
+}
+
+fn work(shared: &Shared) -> Result<()> {
+    let mut hands = Hands::new(shared)?;
+    while let Some(work) = shared.queue.pop() {
+        let result = match work {
+            // After a failure work is only answered, so that nobody waits for ever.
+            Work::Segment(_) if shared.failure.is_set() => Ok(()),
+            Work::Segment(segment) => hands.store(segment),
+            Work::Job(job) => read_job(&mut hands, &job),
+        };
+        if let Err(error) = result {
+            shared.failure.set(error);
+        }
+    }
+    if shared.failure.is_set() { Ok(()) } else { hands.flush() }
+}
+
+fn read_job(hands: &mut Hands<'_>, job: &Job) -> Result<()> {
+    let shared = hands.shared;
+    let (mut files, mut bytes) = (0, 0);
+    let mut result = Ok(());
+    for number in &job.entries {
+        let fetched = match (&result, job.arrivals.batch.get(*number)) {
+            (Ok(()), Some(listed)) if !shared.failure.is_set() => {
+                let read = std::panic::catch_unwind(AssertUnwindSafe(|| read_file(hands, listed, job.opener.open(*number))));
+                match read {
+                    Ok(Ok(fetched)) => fetched,
+                    Ok(Err(error)) => {
+                        result = Err(error);
+                        Fetched::Failed("the push failed".into())
+                    }
+                    Err(_) => Fetched::Failed("reading it panicked: please report".into()),
+                }
+            }
+            _ => Fetched::Failed("the push failed".into()),
+        };
+        if let Fetched::Read { entry, .. } = &fetched {
+            files += 1;
+            bytes += entry.size_bytes.unwrap_or(0);
+        }
+        job.arrivals.finish(*number, fetched);
+    }
+    shared.observer.event(Event::Progress { files, bytes });
+    result
+}

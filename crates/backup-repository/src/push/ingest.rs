@@ -1,0 +1,360 @@
+use super::batch::{Arrivals, Fetched};
+use super::content::{chain, describe, now_ns, read_chunks};
+use super::engine::Shared;
+use super::hands::Hands;
+use super::job::{Job, groups};
+use super::scan::{Record, ScanReader, ScanWriter};
+use super::tree::{Item, Planned, Tree, TreeThread};
+use crate::format::ids::Kind;
+use crate::meta::{Body, Reference};
+use async_trait::async_trait;
+use backup_core::{Batch, ComponentSpec, Contents, Error, ErrorKind, FileOpener, Ingest, Reader, Result, Wanted};
+use bytes::{Buf, Bytes};
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::io::AsyncReadExt;
+use tokio::sync::{mpsc, oneshot};
+
+/// Batches between the comparison and the tree.
+const BATCHES_AHEAD: usize = 3;
+/// Buffers of a stream under way, of 256 KiB each.
+const STREAM_AHEAD: usize = 4;
+const STREAM_BUFFER: usize = 256 << 10;
+
+/// One component being written.
+pub(crate) struct RepositoryIngest {
+    pub(crate) spec: ComponentSpec,
+    shared: Arc<Shared>,
+    contents: EngineContents,
+    /// Moved to a blocking thread while a batch is compared.
+    merge: Option<Merge>,
+    batches: mpsc::Sender<Option<Planned>>,
+    tree: oneshot::Receiver<Result<Tree>>,
+}
+
+impl RepositoryIngest {
+    /// `listing` is where the previous listing may be and the new one will be kept; of one with the tag `vouched` every
+    /// chunk is known to be there.
+    pub(crate) fn start(shared: Arc<Shared>, spec: ComponentSpec, listing: Option<&Path>, tag: [u8; 16], vouched: Option<[u8; 16]>) -> Result<Self> {
+        let previous = listing.and_then(ScanReader::open);
+        let trust = previous.as_ref().is_some_and(|p| vouched == Some(p.tag));
+        let scan = listing.and_then(|path| match ScanWriter::create(path, tag) {
+            Ok(writer) => Some(writer),
+            Err(error) => {
+                let text = format!("{}; the next push reads everything", chain(&error));
+                shared.observer.event(backup_core::Event::Warning(text));
+                None
+            }
+        });
+        let (batches, received) = mpsc::channel(BATCHES_AHEAD);
+        let (report, tree) = oneshot::channel();
+        let thread = shared.clone();
+        std::thread::Builder::new()
+            .name("push-tree".into())
+            .spawn(move || {
+                let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| TreeThread::new(&thread, scan).run(received)));
+                let result = result.unwrap_or_else(|_| {
+                    Err(Error::new(ErrorKind::Internal, "the metadata thread panicked: please report"))
+                });
+                // Nobody listens when the component was given up.
+                let _ = report.send(result);
+            })
+            .map_err(|e| Error::io("cannot start a thread", e))?;
+        let merge = Merge { shared: shared.clone(), previous, pending: None, last_path: None, trust };
+        let contents = EngineContents { shared: shared.clone(), current: Mutex::new(None) };
+        Ok(RepositoryIngest { spec, shared, contents, merge: Some(merge), batches, tree })
+    }
+
+    /// All batches came: the finished tree.
+    pub(crate) async fn finish(mut self) -> Result<Tree> {
+        self.contents.close();
+        let sent = self.batches.send(None).await;
+        let result = (&mut self.tree).await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "the metadata thread vanished")));
+        // What failed first is the reason for what failed later.
+        self.shared.failure.check()?;
+        if sent.is_err() && result.is_ok() {
+            return Err(Error::new(ErrorKind::Internal, "the metadata thread ended early"));
+        }
+        result
+    }
+
+    /// The reason why the tree thread took no more.
+    async fn lost(&mut self) -> Error {
+        if let Err(error) = self.shared.failure.check() {
+            return error;
+        }
+        match (&mut self.tree).await {
+            Ok(Err(error)) => error,
+            _ => Error::new(ErrorKind::Internal, "the metadata thread ended early"),
+        }
+    }
+}
+
+#[async_trait]
+impl Ingest for RepositoryIngest {
+    async fn want(&mut self, batch: Arc<Batch>) -> Result<Wanted> {
+        self.shared.failure.check()?;
+        self.contents.close();
+        let gone = || Error::new(ErrorKind::Internal, "an earlier comparison of listings panicked");
+        let mut merge = self.merge.take().ok_or_else(gone)?;
+        let (merge, compared) = tokio::task::spawn_blocking(move || {
+            let compared = merge.compare(&batch).map(|(items, wanted)| (batch, items, wanted));
+            (merge, compared)
+        })
+        .await
+        .map_err(|e| Error::new(ErrorKind::Internal, "comparing listings panicked: please report").source(e))?;
+        self.merge = Some(merge);
+        let (batch, items, wanted) = compared?;
+        let arrivals = Arc::new(Arrivals::new(batch.clone(), &wanted));
+        self.contents.set(arrivals.clone());
+        if self.batches.send(Some(Planned { batch, items, arrivals })).await.is_err() {
+            return Err(self.lost().await);
+        }
+        Ok(wanted)
+    }
+
+    fn contents(&self) -> &dyn Contents {
+        &self.contents
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn std::any::Any + Send> {
+        self
+    }
+}
+
+impl Drop for RepositoryIngest {
+    fn drop(&mut self) {
+        self.contents.close();
+    }
+}
+
+/// Compares batches with the previous listing: two sorted streams.
+struct Merge {
+    shared: Arc<Shared>,
+    previous: Option<ScanReader>,
+    /// The record read last, not yet passed.
+    pending: Option<Record>,
+    last_path: Option<Vec<u8>>,
+    /// Every chunk of the previous listing is known to be there still.
+    trust: bool,
+}
+
+impl Merge {
+    fn compare(&mut self, batch: &Batch) -> Result<(Vec<Item>, Wanted)> {
+        let stats = &self.shared.stats;
+        let mut items = Vec::with_capacity(batch.entries.len());
+        let mut wanted = Wanted::default();
+        for (number, entry) in batch.numbered() {
+            let path = entry.path.as_encoded();
+            if self.last_path.as_deref().is_some_and(|last| last >= path) {
+                return Err(Error::new(ErrorKind::InvalidInput, "a source listed its entries out of order").context("path", &entry.path));
+            }
+            let last = self.last_path.get_or_insert_default();
+            last.clear();
+            last.extend_from_slice(path);
+            let previous = seek(&mut self.previous, &mut self.pending, path);
+            if !entry.has_content() {
+                items.push(Item::Listed);
+                continue;
+            }
+            let known = previous.is_some();
+            let same = |record: &Record| {
+                entry.fingerprint.is_some_and(|now| record.token == Some(now.token))
+            };
+            match previous {
+                Some(record) if same(&record) && (self.trust || self.is_whole(&record)?) => {
+                    stats.files_unchanged.fetch_add(1, Ordering::Relaxed);
+                    items.push(Item::Reused(record));
+                }
+                _ => {
+                    let counter = if known { &stats.files_changed } else { &stats.files_new };
+                    counter.fetch_add(1, Ordering::Relaxed);
+                    items.push(Item::Wanted);
+                    wanted.0.push(number);
+                }
+            }
+        }
+        Ok((items, wanted))
+    }
+
+    /// Whether every chunk of a record is still stored.
+    fn is_whole(&self, record: &Record) -> Result<bool> {
+        let known = &self.shared.known;
+        let mut whole = true;
+        Body::parse(&record.body)?.references(|reference| {
+            whole = whole
+                && match reference {
+                    Reference::Chunk(id) => known.is_present(Kind::Data, &id),
+                    Reference::Block { id, .. } | Reference::List { id, .. } => known.is_present(Kind::Metadata, &id),
+                };
+        })?;
+        // Of a long content these are its chunks and its list blocks: each is of one kind or the other.
+        let present = |id| known.is_present(Kind::Data, id) || known.is_present(Kind::Metadata, id);
+        Ok(whole && record.refs.iter().all(present))
+    }
+}
+
+/// The previous record of exactly this path, having passed all before it.
+fn seek(previous: &mut Option<ScanReader>, pending: &mut Option<Record>, path: &[u8]) -> Option<Record> {
+    let reader = previous.as_mut()?;
+    loop {
+        let record = pending.take().or_else(|| reader.next())?;
+        match record.path.as_slice().cmp(path) {
+            std::cmp::Ordering::Less => {}
+            std::cmp::Ordering::Equal => return Some(record),
+            std::cmp::Ordering::Greater => {
+                *pending = Some(record);
+                return None;
+            }
+        }
+    }
+}
+
+/// The engine's side of [`Contents`].
+struct EngineContents {
+    shared: Arc<Shared>,
+    current: Mutex<Option<Arc<Arrivals>>>,
+}
+
+impl EngineContents {
+    fn set(&self, arrivals: Arc<Arrivals>) {
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(arrivals);
+    }
+
+    fn current(&self) -> Result<Arc<Arrivals>> {
+        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        current.ok_or_else(|| Error::new(ErrorKind::InvalidInput, "content was sent before any batch was listed"))
+    }
+
+    /// The source has moved on: what it left unanswered has failed.
+    fn close(&self) {
+        if let Some(arrivals) = self.current.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            arrivals.close();
+        }
+    }
+}
+
+fn accept(arrivals: &Arrivals, number: u64) -> Result<()> {
+    if arrivals.accept(number) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::InvalidInput, "content was sent for an entry that is not wanted, or twice").context("entry", number))
+}
+
+#[async_trait]
+impl Contents for EngineContents {
+    async fn files(&self, opener: Arc<dyn FileOpener>, entries: &[u64]) -> Result<()> {
+        let arrivals = self.current()?;
+        for group in groups(&arrivals, entries) {
+            let permit = self.shared.jobs.clone().acquire_owned().await;
+            let permit = permit.map_err(|e| Error::new(ErrorKind::Cancelled, "the push ended").source(e))?;
+            self.shared.failure.check()?;
+            for number in &group {
+                accept(&arrivals, *number)?;
+            }
+            self.shared.queue.push(Job { arrivals: arrivals.clone(), opener: opener.clone(), entries: group, _permit: permit });
+        }
+        Ok(())
+    }
+
+    async fn stream(&self, entry: u64, content: Reader) -> Result<u64> {
+        let arrivals = self.current()?;
+        accept(&arrivals, entry)?;
+        let (buffers, received) = mpsc::channel(STREAM_AHEAD);
+        let (report, done) = oneshot::channel();
+        let shared = self.shared.clone();
+        let for_thread = arrivals.clone();
+        std::thread::Builder::new()
+            .name("push-stream".into())
+            .spawn(move || {
+                // A panic drops `report`, which the waiting side takes for a failure.
+                let _ = report.send(consume(&shared, &for_thread, entry, received));
+            })
+            .map_err(|e| Error::io("cannot start a thread", e))?;
+        let pumped = pump(content, buffers).await;
+        let consumed = match done.await {
+            Ok(result) => result,
+            Err(_) => Err(Error::new(ErrorKind::Internal, "a thread of the push panicked: please report")),
+        };
+        match (&pumped, &consumed) {
+            (Ok(_), Ok(_)) => {}
+            (Err(error), _) => arrivals.finish(entry, Fetched::Failed(chain(error))),
+            (Ok(_), Err(error)) => arrivals.finish(entry, Fetched::Failed(chain(error))),
+        }
+        match pumped? {
+            Some(bytes) => {
+                consumed?;
+                Ok(bytes)
+            }
+            // The thread stopped taking: its error says why.
+            None => Err(consumed.err().unwrap_or_else(|| Error::new(ErrorKind::Internal, "a stream ended early"))),
+        }
+    }
+
+    async fn unreadable(&self, entry: u64, reason: String) -> Result<()> {
+        let arrivals = self.current()?;
+        accept(&arrivals, entry)?;
+        arrivals.finish(entry, Fetched::Failed(reason));
+        Ok(())
+    }
+}
+
+/// Moves a stream into buffers; none when the other side took no more.
+async fn pump(mut content: Reader, buffers: mpsc::Sender<Result<Bytes>>) -> Result<Option<u64>> {
+    let mut total = 0;
+    loop {
+        let mut buffer = bytes::BytesMut::with_capacity(STREAM_BUFFER);
+        // Full buffers, whatever the pipe's size: fewer hand-overs.
+        while buffer.len() < STREAM_BUFFER {
+            match content.read_buf(&mut buffer).await {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) => {
+                    let error = Error::io("cannot read a stream", error);
+                    let told = Error::new(error.kind(), "the stream failed");
+                    // The receiver must not take a broken stream for a finished one.
+                    let _ = buffers.send(Err(told)).await;
+                    return Err(error);
+                }
+            }
+        }
+        total += buffer.len() as u64;
+        let at_end = buffer.is_empty();
+        if buffers.send(Ok(buffer.freeze())).await.is_err() {
+            return Ok(None);
+        }
+        if at_end {
+            return Ok(Some(total));
+        }
+    }
+}
+
+/// A stream's own thread: cuts and stores it to its end, which is an empty buffer.
+fn consume(shared: &Shared, arrivals: &Arrivals, number: u64, mut buffers: mpsc::Receiver<Result<Bytes>>) -> Result<()> {
+    let started = now_ns();
+    let mut hands = Hands::new(shared)?;
+    let mut current = Bytes::new();
+    let mut at_end = false;
+    let (ids, bytes) = read_chunks(&mut hands, None, &mut |to| {
+        if current.is_empty() && !at_end {
+            let given_up = || Error::new(ErrorKind::Cancelled, "the stream was given up");
+            current = buffers.blocking_recv().ok_or_else(given_up)??;
+            at_end = current.is_empty();
+        }
+        let n = to.len().min(current.len());
+        current.copy_to_slice(to.get_mut(..n).unwrap_or_default());
+        shared.stats.bytes_read.fetch_add(n as u64, Ordering::Relaxed);
+        shared.observer.event(backup_core::Event::Progress { files: 0, bytes: n as u64 });
+        Ok(n)
+    })?;
+    hands.flush()?;
+    let (content, refs) = describe(&hands, ids)?;
+    let Some(listed) = arrivals.batch.get(number) else { return Ok(()) };
+    let mut entry = Box::new(listed.clone());
+    entry.size_bytes = Some(bytes + entry.holes.iter().map(|h| h.length).sum::<u64>());
+    let settled = entry.fingerprint.is_some_and(|f| f.changed_ns <= started);
+    shared.observer.event(backup_core::Event::Progress { files: 1, bytes: 0 });
+    arrivals.finish(number, Fetched::Read { entry, content, refs, settled });
+    Ok(())
+}

@@ -1,0 +1,21 @@
+//! Push: content is read, cut, named, looked up, gathered, compressed and sealed on the engine's own threads; one more
+//! thread builds the metadata tree in path order. `Draft` and `Ingest` are what the pipeline sees.
+
+mod batch;
+mod chunker;
+mod content;
+mod draft;
+mod engine;
+mod failure;
+mod hands;
+mod ingest;
+mod job;
+mod known;
+mod metadata;
+mod queue;
+mod rows;
+mod scan;
+mod tree;
+mod trust;
+
+pub(crate) use draft::{RepositoryDraft, begin};

@@ -1,0 +1,122 @@
+use super::engine::Shared;
+use crate::format::ids::{Kind, RunName, SessionId, SessionObject};
+use crate::index::{BuiltRun, IndexCache, PackRecord, Row, RunBuilder, RunParams, RunReader, RunRows, RunSeal, SegmentRecord};
+use crate::locate;
+use crate::pack::FinishedPacks;
+use crate::repository::Inner;
+use backup_core::{Error, ErrorKind, PutOptions, Result, StorageDriver};
+use bytes::Bytes;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Writes a session's runs, one at a time, their numbers without gaps.
+pub(crate) struct Publisher {
+    inner: Arc<Inner>,
+    session: SessionId,
+    cache: Arc<IndexCache>,
+    next: u32,
+}
+
+impl Publisher {
+    pub(crate) fn new(inner: Arc<Inner>, session: SessionId, cache: Arc<IndexCache>) -> Self {
+        Publisher { inner, session, cache, next: 0 }
+    }
+
+    /// Makes all packs so far durable, then the runs that name them.
+    pub(crate) async fn publish(&mut self, shared: &Arc<Shared>) -> Result<()> {
+        for kind in [Kind::Data, Kind::Metadata] {
+            let sharing = shared.clone();
+            let finished = blocking(move || match kind {
+                Kind::Data => sharing.data.take_finished(),
+                Kind::Metadata => sharing.metadata.packs.take_finished(),
+            })
+            .await?;
+            if !finished.packs.is_empty() {
+                self.run(shared, kind, finished).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn run(&mut self, shared: &Arc<Shared>, kind: Kind, finished: FinishedPacks) -> Result<()> {
+        let name = RunName(SessionObject { session: self.session, number: self.next });
+        self.next += 1;
+        let ids: Vec<_> = finished.packs.iter().flat_map(|pack| pack.footer.chunks.iter().map(|(id, _)| *id)).collect();
+        let params = RunParams {
+            seal: RunSeal::new(self.inner.config.repository, &self.inner.keys.index, name)?,
+            kind,
+            domain: self.inner.domain,
+            replaces: Vec::new(),
+            signer: self.inner.signing.clone(),
+        };
+        let cache = self.cache.clone();
+        let mut builder = blocking(move || RunBuilder::new(params, rows(&finished, kind)?, &cache)).await?;
+        let key = name.key()?;
+        let mut writer = self.inner.storage.put(&key, &PutOptions::default()).await?;
+        let built: BuiltRun = loop {
+            let (returned, part) = blocking(move || {
+                let part = builder.next_part()?;
+                Ok((builder, part))
+            })
+            .await?;
+            builder = returned;
+            match part {
+                Some(part) => {
+                    shared.stats.bytes_stored.fetch_add(part.len() as u64, Ordering::Relaxed);
+                    writer.write(part).await?;
+                }
+                None => break builder.finish()?,
+            }
+        };
+        let length = built.object_len;
+        writer.finish().await.map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => {
+                Error::new(ErrorKind::Fenced, "this session was ended by somebody else: push again").source(error)
+            }
+            _ => error,
+        })?;
+        built.keep();
+        let run = locate::open(&self.inner, &self.cache, name, &key, length).await?;
+        if !run.is_complete() {
+            locate::fill(&self.inner, &run, &key).await?;
+        }
+        shared.known.publish(Arc::new(run), ids.into_iter());
+        Ok(())
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let joined = tokio::task::spawn_blocking(work).await;
+    joined.map_err(|e| Error::new(ErrorKind::Internal, "writing an index run panicked: please report").source(e))?
+}
+
+fn rows(finished: &FinishedPacks, kind: Kind) -> Result<RunRows> {
+    let mut rows = Vec::with_capacity(finished.packs.iter().map(|p| p.footer.chunks.len()).sum());
+    let (mut segments, mut packs) = (Vec::new(), Vec::new());
+    for pack in &finished.packs {
+        for (place, chunks) in pack.places(kind) {
+            let mut offset = 0;
+            for (id, length) in chunks {
+                rows.push(Row { id: *id, segment: segments.len() as u32, offset, length: *length });
+                offset += length;
+            }
+            segments.push(SegmentRecord {
+                pack: packs.len() as u32,
+                offset: place.offset,
+                sealed_len: place.sealed_len,
+                plain_len: place.plain_len,
+                number: place.number,
+                flags: place.flags,
+            });
+        }
+        packs.push(PackRecord {
+            name: pack.name,
+            kind,
+            identity: pack.identity,
+            length: pack.length,
+            hash: pack.hash,
+            wrapped: pack.wrapped,
+        });
+    }
+    RunRows::new(rows, segments, packs)
+}

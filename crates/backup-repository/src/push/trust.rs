@@ -1,0 +1,72 @@
+use crate::index::IndexSet;
+use crate::repository::Inner;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Whether the chunks of the previous listing are known to be there still, so that they need not be looked up one by one.
+///
+/// They were all present under a certain set of index runs. While every one of those runs is still listed and no pack
+/// was condemned since, nothing can have gone.
+pub(crate) struct Trust {
+    folder: Option<PathBuf>,
+    series: String,
+    /// The tag of the listing whose chunks are all there.
+    vouched: Option<[u8; 16]>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Witness {
+    tag: String,
+    runs: Vec<String>,
+}
+
+fn names(index: &IndexSet) -> impl Iterator<Item = String> {
+    index.runs().iter().map(|run| run.name().to_string())
+}
+
+impl Trust {
+    pub(crate) fn load(inner: &Inner, series: &[u8; 4], index: &IndexSet) -> Self {
+        let folder = inner.cache_dir().map(|dir| dir.join("listings"));
+        let mut trust = Trust { folder, series: hex::encode(series), vouched: None };
+        trust.vouched = trust.read().and_then(|witness| {
+            let now: std::collections::HashSet<String> = names(index).collect();
+            let whole = witness.runs.iter().all(|run| now.contains(run));
+            whole.then(|| hex::decode(witness.tag).ok()?.try_into().ok()).flatten()
+        });
+        trust
+    }
+
+    fn witness(&self) -> Option<PathBuf> {
+        Some(self.folder.as_ref()?.join(format!("{}.json", self.series)))
+    }
+
+    fn read(&self) -> Option<Witness> {
+        serde_json::from_slice(&std::fs::read(self.witness()?).ok()?).ok()
+    }
+
+    /// Where a component's listing is kept.
+    pub(crate) fn listing(&self, component: &str) -> Option<PathBuf> {
+        Some(self.folder.as_ref()?.join(format!("{}-{:016x}", self.series, xxh3_64(component.as_bytes()))))
+    }
+
+    /// The tag of the one listing that may be believed unseen.
+    pub(crate) fn vouched(&self) -> Option<[u8; 16]> {
+        self.vouched
+    }
+
+    /// After a commit: the new listing's chunks are all in these runs. Failing to say so costs look-ups only.
+    pub(crate) fn save(&self, tag: [u8; 16], index: &IndexSet) {
+        let Some(path) = self.witness() else { return };
+        let witness = Witness { tag: hex::encode(tag), runs: names(index).collect() };
+        let saved = serde_json::to_vec(&witness).ok().and_then(|json| {
+            let file = tempfile::NamedTempFile::new_in(path.parent()?).ok()?;
+            std::fs::write(file.path(), json).ok()?;
+            file.persist(&path).ok()
+        });
+        if saved.is_none() {
+            // A stale witness could vouch for a listing that it never saw.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! A source and a target in memory, so that the engine is tested with nothing beside it.
+
+use async_trait::async_trait;
+use backup_core::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+/// One entry of a tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    pub kind: EntryKind,
+    pub metadata: Metadata,
+    pub content: Vec<u8>,
+    pub holes: Vec<Hole>,
+    /// Changes whenever content or metadata do.
+    pub version: u64,
+}
+
+pub fn file(content: impl Into<Vec<u8>>, version: u64) -> Node {
+    Node { kind: EntryKind::File, metadata: Metadata::default(), content: content.into(), holes: Vec::new(), version }
+}
+
+pub fn directory() -> Node {
+    Node { kind: EntryKind::Directory, ..file("", 0) }
+}
+
+pub type Tree = BTreeMap<TreePath, Node>;
+
+pub fn path(text: &str) -> TreePath {
+    TreePath::from_slashed(text.as_bytes()).unwrap()
+}
+
+impl Node {
+    fn size(&self) -> u64 {
+        self.content.len() as u64 + self.holes.iter().map(|h| h.length).sum::<u64>()
+    }
+
+    fn entry(&self, path: &TreePath) -> Entry {
+        let mut entry = Entry::new(path.clone(), self.kind.clone());
+        entry.metadata = self.metadata.clone();
+        entry.holes = self.holes.clone();
+        if entry.has_content() {
+            entry.size_bytes = Some(self.size());
+        }
+        let mut token = [0; 32];
+        token[..8].copy_from_slice(&self.version.to_le_bytes());
+        entry.fingerprint = Some(Fingerprint { token, changed_ns: 0 });
+        entry
+    }
+
+    /// The file's bytes, holes as zeros.
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![0; self.size() as usize];
+        let mut content = self.content.iter();
+        let in_hole = |at: u64| self.holes.iter().any(|h| (h.offset..h.offset + h.length).contains(&at));
+        for (at, byte) in (0..).zip(&mut bytes) {
+            if !in_hole(at) {
+                *byte = *content.next().unwrap();
+            }
+        }
+        bytes
+    }
+}
+
+/// Lists a tree and records what was asked for.
+pub struct MemoryCapture {
+    tree: Arc<Tree>,
+    rest: Vec<TreePath>,
+    batch: Arc<Batch>,
+    batch_len: usize,
+    /// Entries that turn out to be unreadable.
+    pub broken: BTreeSet<TreePath>,
+    pub streams: bool,
+    pub fetched: Arc<Mutex<Vec<TreePath>>>,
+}
+
+impl MemoryCapture {
+    pub fn new(tree: &Tree, batch_len: usize) -> Self {
+        let rest = tree.keys().rev().cloned().collect();
+        MemoryCapture {
+            tree: Arc::new(tree.clone()),
+            rest,
+            batch: Arc::default(),
+            batch_len,
+            broken: BTreeSet::new(),
+            streams: false,
+            fetched: Arc::default(),
+        }
+    }
+}
+
+struct Opener {
+    batch: Arc<Batch>,
+    tree: Arc<Tree>,
+    broken: BTreeSet<TreePath>,
+}
+
+impl FileOpener for Opener {
+    fn open(&self, entry: u64) -> Result<Box<dyn FileReader>> {
+        let path = &self.batch.get(entry).unwrap().path;
+        if self.broken.contains(path) {
+            return Err(Error::new(ErrorKind::AccessDenied, "cannot open"));
+        }
+        Ok(Box::new(OpenNode { content: self.tree[path].content.clone(), at: 0 }))
+    }
+}
+
+struct OpenNode {
+    content: Vec<u8>,
+    at: usize,
+}
+
+impl FileReader for OpenNode {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        // Odd lengths, so that nothing depends on full buffers.
+        let n = buffer.len().min(self.content.len() - self.at).min(777_777);
+        buffer[..n].copy_from_slice(&self.content[self.at..self.at + n]);
+        self.at += n;
+        Ok(n)
+    }
+
+    fn finish(self: Box<Self>, listed: &Entry, read_bytes: u64) -> Result<Entry> {
+        assert_eq!(read_bytes, self.content.len() as u64);
+        Ok(listed.clone())
+    }
+}
+
+#[async_trait]
+impl Capture for MemoryCapture {
+    async fn list(&mut self) -> Result<Option<Arc<Batch>>> {
+        let first = self.batch.first + self.batch.entries.len() as u64;
+        let at = self.rest.len() - self.batch_len.min(self.rest.len());
+        let entries = self.rest.split_off(at).iter().rev().map(|p| self.tree[p].entry(p)).collect::<Vec<_>>();
+        self.batch = Arc::new(Batch { first, entries });
+        Ok((!self.batch.entries.is_empty()).then(|| self.batch.clone()))
+    }
+
+    async fn fetch(&mut self, wanted: Wanted, contents: &dyn Contents) -> Result<()> {
+        let paths = wanted.0.iter().map(|n| self.batch.get(*n).unwrap().path.clone());
+        self.fetched.lock().unwrap().extend(paths);
+        if !self.streams {
+            let opener = Opener { batch: self.batch.clone(), tree: self.tree.clone(), broken: self.broken.clone() };
+            return contents.files(Arc::new(opener), &wanted.0).await;
+        }
+        for number in wanted.0 {
+            let content = self.tree[&self.batch.get(number).unwrap().path].content.clone();
+            contents.stream(number, Box::new(std::io::Cursor::new(content))).await?;
+        }
+        Ok(())
+    }
+
+    async fn finish(self: Box<Self>) -> Result<Outcome> {
+        Ok(Outcome::default())
+    }
+}
+
+/// Pushes a tree and gives what the push did, and the paths whose content it fetched.
+pub async fn push(to: &dyn Destination, name: &str, mut capture: MemoryCapture) -> Result<(Committed, Component, Vec<TreePath>)> {
+    let fetched = capture.fetched.clone();
+    let mut draft = to.begin(Spec::new(name, "host"), Arc::new(Silent)).await?;
+    let mut ingest = draft.component(ComponentSpec::new("files", SourceDescription::new("memory"))).await?;
+    while let Some(batch) = capture.list().await? {
+        let wanted = ingest.want(batch).await?;
+        if !wanted.is_empty() {
+            capture.fetch(wanted, ingest.contents()).await?;
+        }
+    }
+    let outcome = Box::new(capture).finish().await?;
+    let component = draft.accept(ingest, outcome).await?;
+    let committed = draft.commit().await?;
+    let fetched = fetched.lock().unwrap().clone();
+    Ok((committed, component, fetched))
+}
+
+/// Takes every entry and its bytes.
+#[derive(Default)]
+pub struct MemoryRestore {
+    pub entries: BTreeMap<TreePath, Entry>,
+    sink: Arc<MemorySink>,
+    batch: Arc<Batch>,
+}
+
+#[derive(Default)]
+pub struct MemorySink {
+    pub pieces: Mutex<BTreeMap<u64, Vec<(u64, Vec<u8>)>>>,
+    pub finished: Mutex<BTreeMap<u64, Result<()>>>,
+}
+
+impl FileSink for MemorySink {
+    fn write(&self, entry: u64, offset: u64, data: &[u8]) -> Result<()> {
+        self.pieces.lock().unwrap().entry(entry).or_default().push((offset, data.to_vec()));
+        Ok(())
+    }
+
+    fn finish(&self, entry: u64, result: Result<()>) -> bool {
+        let ok = result.is_ok();
+        assert!(self.finished.lock().unwrap().insert(entry, result).is_none(), "finished twice");
+        ok
+    }
+}
+
+#[async_trait]
+impl Restore for MemoryRestore {
+    async fn begin(&mut self, batch: Arc<Batch>) -> Result<Wanted> {
+        let wanted = batch.numbered().filter(|(_, e)| e.has_content()).map(|(n, _)| n).collect();
+        self.entries.extend(batch.entries.iter().map(|e| (e.path.clone(), e.clone())));
+        self.batch = batch;
+        Ok(Wanted(wanted))
+    }
+
+    async fn put(&mut self, wanted: Wanted, supply: &dyn Supply) -> Result<()> {
+        supply.files(self.sink.clone(), &wanted.0).await?;
+        let finished = self.sink.finished.lock().unwrap();
+        assert!(wanted.0.iter().all(|n| finished.contains_key(n)), "every entry is finished");
+        Ok(())
+    }
+
+    async fn finish(self: Box<Self>) -> Result<Outcome> {
+        Ok(Outcome::default())
+    }
+}
+
+/// What came back of a file: its bytes, or why not.
+pub type Pulled = BTreeMap<TreePath, (Entry, Result<Vec<u8>, String>)>;
+
+/// Pulls a snapshot's first component.
+pub async fn pull(from: &dyn Catalogue, id: &BackupId, selection: &Selection) -> Result<(Pulled, Vec<Error>)> {
+    let backup = from.open(id).await?;
+    let mut entries = backup.entries(0, selection)?;
+    let mut restore = MemoryRestore::default();
+    let lost = pour(&mut *entries, &mut restore).await?;
+    let mut pieces = restore.sink.pieces.lock().unwrap();
+    let mut finished = restore.sink.finished.lock().unwrap();
+    let mut pulled = Pulled::new();
+    for (number, (path, entry)) in (0..).zip(&restore.entries) {
+        let mut bytes = vec![0; entry.size_bytes.unwrap_or(0) as usize];
+        for (offset, piece) in pieces.remove(&number).unwrap_or_default() {
+            bytes[offset as usize..offset as usize + piece.len()].copy_from_slice(&piece);
+        }
+        let result = finished.remove(&number).unwrap_or(Ok(()));
+        pulled.insert(path.clone(), (entry.clone(), result.map(|()| bytes).map_err(|e| format!("{e:?}"))));
+    }
+    Ok((pulled, lost))
+}
+
+/// Asserts that a tree came back whole.
+pub fn assert_same(tree: &Tree, pulled: &Pulled) {
+    assert_eq!(tree.keys().collect::<Vec<_>>(), pulled.keys().collect::<Vec<_>>());
+    for ((path, node), (entry, bytes)) in tree.iter().zip(pulled.values()) {
+        assert_eq!((&node.kind, &node.metadata, &node.holes), (&entry.kind, &entry.metadata, &entry.holes), "{path}");
+        assert!(*bytes.as_ref().unwrap() == node.bytes(), "the bytes of {path} differ");
+    }
+}

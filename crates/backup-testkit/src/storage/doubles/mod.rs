@@ -1,0 +1,13 @@
+mod call;
+mod counting;
+mod crashing;
+mod faulty;
+mod lying;
+mod slow;
+
+pub use call::{Call, Method};
+pub use counting::{Counting, Tally};
+pub use crashing::Crashing;
+pub use faulty::{FaultPlan, Faulty, Moment};
+pub use lying::{Lie, Lying};
+pub use slow::{Pace, Slow};

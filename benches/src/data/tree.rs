@@ -21,31 +21,45 @@ pub(crate) fn write(tree: &mut Tree, factor: f64) -> Result<()> {
         // The headers and packages stay when the rest is forgotten.
         let half = if *part < 1.0 { "a" } else { "b" };
         let to = Path::new(half).join(folder.trim_start_matches('/').replace('/', "-"));
-        copy_folder(tree, Path::new(folder), &to, (BYTES * factor * part) as u64)?;
+        let limits = Limits { whole: (BYTES * factor * part) as u64, file: (BYTES * factor / 10.0) as u64 };
+        copy_folder(tree, Path::new(folder), &to, limits)?;
     }
     Ok(())
 }
 
-/// Copies files and links of a folder until the tree has `allowed` bytes. What cannot be read is left out.
-fn copy_folder(tree: &mut Tree, from: &Path, to: &Path, allowed: u64) -> Result<()> {
-    let Ok(entries) = fs::read_dir(from) else { return Ok(()) };
+#[derive(Clone, Copy)]
+struct Limits {
+    /// The bytes at which the tree is full.
+    whole: u64,
+    /// The bytes of a file that is too large for the set.
+    file: u64,
+}
+
+/// Copies files and links of a folder until the next one does not fit. What cannot be read is left out. True while
+/// there is room.
+fn copy_folder(tree: &mut Tree, from: &Path, to: &Path, limits: Limits) -> Result<bool> {
+    let Ok(entries) = fs::read_dir(from) else { return Ok(true) };
     let mut names: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.file_name())).collect();
     names.sort();
     for name in names {
         let (from, to) = (from.join(&name), to.join(&name));
         let Ok(metadata) = fs::symlink_metadata(&from) else { continue };
         if metadata.is_dir() {
-            if FOLDERS.iter().all(|(folder, _)| from != Path::new(folder)) {
-                copy_folder(tree, &from, &to, allowed)?;
+            let elsewhere = FOLDERS.iter().any(|(folder, _)| from == Path::new(folder));
+            if !elsewhere && !copy_folder(tree, &from, &to, limits)? {
+                return Ok(false);
             }
         } else if metadata.is_symlink() {
             let place = tree.place(&to)?;
             symlink(fs::read_link(&from)?, &place).with_context(|| format!("cannot link {}", place.display()))?;
-        } else if metadata.is_file() && tree.written().1 + metadata.len() <= allowed {
+        } else if metadata.is_file() && metadata.len() <= limits.file {
+            if tree.written().1 + metadata.len() > limits.whole {
+                return Ok(false);
+            }
             copy_file(tree, &from, &to, &metadata)?;
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 fn copy_file(tree: &mut Tree, from: &Path, to: &Path, metadata: &fs::Metadata) -> Result<()> {

@@ -21,23 +21,23 @@ pub(crate) fn components<'a>(backup: &'a dyn Backup, only: Option<&str>) -> Resu
 
 /// A walk over the entries of one component, one after the other. Damaged parts of the listing are told and passed
 /// over.
-pub(crate) struct Listing<'a> {
-    screen: &'a Screen,
+pub(crate) struct Listing {
+    screen: Screen,
     entries: Box<dyn Entries>,
     batch: Arc<Batch>,
     at: usize,
     damaged: bool,
 }
 
-impl<'a> Listing<'a> {
+impl Listing {
     pub(crate) async fn open(
-        screen: &'a Screen,
+        screen: &Screen,
         backup: &dyn Backup,
         component: usize,
         selection: &Selection,
     ) -> Result<Self> {
         let entries = backup.entries(component, selection)?;
-        let mut listing = Listing { screen, entries, batch: Arc::default(), at: 0, damaged: false };
+        let mut listing = Listing { screen: screen.clone(), entries, batch: Arc::default(), at: 0, damaged: false };
         listing.fill().await?;
         Ok(listing)
     }

@@ -1,6 +1,6 @@
 use crate::context::Context;
 use crate::failure::Result;
-use crate::place::open_one;
+use crate::place::{chosen, open};
 use crate::reference::resolve;
 use backup_core::{Backup, Catalogue, Summary};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub(crate) struct Snapshots {
 
 impl Snapshots {
     pub(crate) async fn open(context: &Context) -> Result<Self> {
-        let catalogue: Arc<dyn Catalogue> = Arc::new(open_one(context).await?);
+        let catalogue: Arc<dyn Catalogue> = Arc::new(open(&context.settings, &chosen(context)?).await?);
         let all = catalogue.list().await?;
         Ok(Snapshots { catalogue, all })
     }

@@ -15,19 +15,23 @@ mod doubles;
 mod entry;
 mod error;
 mod journal;
+mod layer;
 mod observer;
 mod path;
+mod registry;
+mod retention;
 mod secret;
 mod secret_ref;
 mod source;
 mod stop;
 mod storage;
+mod template;
 
 pub use action::{Action, ActionSpec, Undo};
 pub use chain::{Chain, Letter, LetterOutcome, Trace, TraceStep};
 pub use command::{
     ComponentReport, DestinationReport, Execute, ExecuteReport, ExecutionReport, Failed, Failure, Missing, OpenDestination,
-    Plan, PlannedStep, Pull, PullReport, PulledComponent, Push, PushReport, Set, Source, Target,
+    Plan, PlannedStep, Pull, PullReport, PulledComponent, Push, PushReport, Set, Source, Target, UndoReport, undo_pending,
 };
 pub use component::{
     Component, ComponentSpec, EntryFailure, MAX_LISTED_FAILURES, Outcome, SourceDescription, Status, Totals,
@@ -42,8 +46,13 @@ pub use destination::{
 pub use entry::{Batch, Entry, EntryKind, Fingerprint, Hole, MAX_BATCH, Metadata, Timestamp, Wanted};
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use journal::{Journal, Lease, MemoryJournal, Pending, UndoRecord};
+pub use layer::{Layer, LayerRecord, Layers, StorageLayer, layered, unknown_layer};
 pub use observer::{Event, Observer, Silent};
 pub use path::{MAX_PATH_BYTES, TreePath};
+pub use registry::{Registry, Url};
+pub use retention::{
+    Decision, Dropped, RetentionPolicy, RetentionReport, Verdict, apply_retention, plan_retention,
+};
 pub use secret::Secret;
 pub use secret_ref::SecretRef;
 pub use source::{Capture, Contents, FileOpener, FileReader, FileSink, Restore, Selection, SourceDriver, Supply};
@@ -52,3 +61,4 @@ pub use storage::{
     Capabilities, Key, MAX_KEY_BYTES, MAX_PAGE, ObjectMeta, ObjectWriter, Page, PutMode, PutOptions, Reader,
     StorageDriver, StorageExt, Writer,
 };
+pub use template::{NameTemplate, NameValues};

@@ -44,7 +44,7 @@ fn names(folder: &Path) -> Vec<String> {
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
-const LARGE: &str = "i=0; while [ $i -lt 200000 ]; do echo insert $i; i=$((i+1)); done";
+const LARGE: &str = "seq -f 'insert %.0f' 0 199999";
 
 fn large() -> Vec<u8> {
     (0..200_000).flat_map(|i| format!("insert {i}\n").into_bytes()).collect()

@@ -9,10 +9,11 @@ mod locate;
 mod meta;
 mod options;
 mod pack;
-mod protocol;
+pub mod protocol;
 mod pull;
 mod push;
 mod repository;
+mod session;
 
 pub use crypto::SignerId;
 pub use format::config::FORMAT;

@@ -10,6 +10,8 @@ use std::sync::Arc;
 const CACHE_BYTES: u64 = 8 << 30;
 /// Memory for pages of runs.
 const PAGE_MEMORY: usize = 16 << 20;
+/// A tombstone in a run's place is shorter than any run.
+const MAX_TOMBSTONE: u64 = 512;
 /// Bytes of a run fetched at once.
 const FILL_PART: u64 = 4 << 20;
 
@@ -19,14 +21,17 @@ pub(crate) fn open_cache(inner: &Inner, observer: Arc<dyn Observer>) -> Arc<Inde
     IndexCache::new(inner.config.repository, folder, Some(inner.options.scratch_dir.clone()), PAGE_MEMORY, observer)
 }
 
-/// Every run that counts, opened; with `whole`, also brought here, so that every lookup can be answered at once.
+/// Every run that counts and is `of_use`, opened; with `whole`, also brought here, so that every lookup can be answered at once.
 ///
 /// # Errors
 /// `Damaged` and `AccessDenied` for a run that cannot be believed; `Unavailable`.
-pub(crate) async fn load(inner: &Inner, cache: &Arc<IndexCache>, whole: bool) -> Result<IndexSet> {
+pub(crate) async fn load(inner: &Inner, cache: &Arc<IndexCache>, whole: bool, of_use: &(dyn Fn(RunName) -> bool + Sync)) -> Result<IndexSet> {
     let mut runs = Vec::new();
     for (key, meta) in inner.storage.list_all("index/").await? {
-        if let Some(name) = RunName::from_key(&key) {
+        let tombstone = || async { Ok::<_, backup_core::Error>(meta.size_bytes < MAX_TOMBSTONE && occupant_is_tombstone(inner, &key).await?) };
+        if let Some(name) = RunName::from_key(&key).filter(|name| of_use(*name))
+            && !tombstone().await?
+        {
             let run = open(inner, cache, name, &key, meta.size_bytes).await.map_err(|e| e.context("run", name))?;
             if whole && !run.is_complete() {
                 fill(inner, &run, &key).await.map_err(|e| e.context("run", name))?;
@@ -39,6 +44,10 @@ pub(crate) async fn load(inner: &Inner, cache: &Arc<IndexCache>, whole: bool) ->
     let live: std::collections::HashSet<RunName> = runs.iter().map(|run| run.name()).collect();
     cache.evict(&|run| live.contains(run), CACHE_BYTES, std::time::SystemTime::now());
     Ok(IndexSet::new(runs))
+}
+
+async fn occupant_is_tombstone(inner: &Inner, key: &Key) -> Result<bool> {
+    Ok(crate::session::occupant(inner, key).await? == crate::protocol::Occupant::RunTombstone)
 }
 
 pub(crate) async fn open(inner: &Inner, cache: &Arc<IndexCache>, name: RunName, key: &Key, length: u64) -> Result<RunReader> {
@@ -79,7 +88,7 @@ pub(crate) struct Locator {
 impl Locator {
     pub(crate) async fn open(inner: Arc<Inner>, observer: Arc<dyn Observer>) -> Result<Self> {
         let cache = open_cache(&inner, observer);
-        let index = load(&inner, &cache, false).await?;
+        let index = load(&inner, &cache, false, &|_| true).await?;
         Ok(Locator { inner, index })
     }
 

@@ -1,7 +1,7 @@
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Result;
-use crate::place::open_one;
+use crate::place::{chosen, open};
 use crate::screen::{Screen, count};
 use backup_core::{Catalogue, CheckOptions, ReadData, Report};
 use clap::Args;
@@ -20,7 +20,7 @@ pub(crate) struct Check {
 
 impl Check {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit> {
-        let repository = open_one(context).await?;
+        let repository = open(&context.settings, &chosen(context)?).await?;
         let options = CheckOptions::default().with_read(self.read_data.unwrap_or_default());
         let progress = context.screen().progress();
         let report = repository.check(options, progress.clone()).await;
@@ -55,7 +55,7 @@ fn show(screen: &Screen, report: &Report) -> Result<()> {
     let checked: Vec<String> = report.checked.iter().map(|(kind, number)| format!("{} {kind}", count(*number))).collect();
     screen.note(format_args!("checked {}", checked.join(", ")));
     if report.is_clean() {
-        screen.note(screen.err_paint.good("no damage found"));
+        screen.note("no damage found");
     }
     Ok(())
 }

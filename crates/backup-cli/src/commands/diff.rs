@@ -116,7 +116,7 @@ impl<'a> Found<'a> {
         Found { screen, out: screen.out(), selection, counts: BTreeMap::new() }
     }
 
-    async fn listing(&self, backup: &dyn Backup, number: Option<&usize>) -> Result<Option<Listing<'a>>> {
+    async fn listing(&self, backup: &dyn Backup, number: Option<&usize>) -> Result<Option<Listing>> {
         match number {
             Some(number) => Ok(Some(Listing::open(self.screen, backup, *number, &self.selection).await?)),
             None => Ok(None),
@@ -124,7 +124,7 @@ impl<'a> Found<'a> {
     }
 
     /// Goes through both listings, which are in the same order, side by side.
-    async fn merge(&mut self, component: &str, a: &mut Option<Listing<'_>>, b: &mut Option<Listing<'_>>) -> Result<()> {
+    async fn merge(&mut self, component: &str, a: &mut Option<Listing>, b: &mut Option<Listing>) -> Result<()> {
         loop {
             let (left, right) = (a.as_ref().and_then(Listing::entry), b.as_ref().and_then(Listing::entry));
             let order = match (left, right) {

@@ -8,9 +8,14 @@ use std::path::{Path, PathBuf};
 /// What makes backup programs, ours too, leave out the content of a folder: <https://bford.info/cachedir/>.
 const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n# Caches of backup repositories: may be deleted.\n";
 
+/// Where caches are kept, whether it is there or not.
+pub(crate) fn path(settings: &Settings) -> Option<PathBuf> {
+    settings.cache_dir.clone().or_else(|| Home::find().ok().map(|home| home.cache()))
+}
+
 /// The folder for caches, marked as one. Where it cannot be made, work goes on without: a cache saves time only.
 pub(super) fn folder(settings: &Settings) -> Option<PathBuf> {
-    let folder = settings.cache_dir.clone().or_else(|| Home::find().ok().map(|home| home.cache()))?;
+    let folder = path(settings)?;
     match make(&folder) {
         Ok(()) => Some(folder),
         Err(error) => {

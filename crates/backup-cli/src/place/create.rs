@@ -8,6 +8,7 @@ use crate::settings::{Key, Settings};
 use backup_core::{ErrorKind, StorageDriver};
 use backup_repository::{OwnerRecipient, Repository};
 use backup_storage::Directory;
+use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -44,26 +45,34 @@ pub(crate) async fn create(settings: &Settings, location: &Location, recipients:
     Ok(Created { repository, identity })
 }
 
-/// A folder with other things in it is no place for a repository: a mistyped path, most of the time. What an `init`
-/// that was killed left behind is no obstacle.
+/// What an `init` that was killed can leave behind, and what a file system puts into its root.
+const HARMLESS: [&str; 3] = ["keys", "tmp", "lost+found"];
+
+/// Whether nobody has put anything there, or only an `init` that was killed.
+pub(super) fn is_untouched(folder: &Path) -> Result<bool> {
+    Ok(names(folder)?.iter().all(|name| HARMLESS.iter().any(|other| name == other)))
+}
+
+/// A folder with other things in it is no place for a repository: a mistyped path, most of the time.
 fn refuse_other_content(folder: &Path) -> Result<()> {
-    let failed = |error| Failure::file("cannot look into the folder", folder, error);
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(failed(error)),
-    };
-    let names = entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>().map_err(failed)?;
+    let names = names(folder)?;
     // With a config it is a repository: making it says so better than we could here.
-    let has = |name: &str| names.iter().any(|other| other == name);
-    let harmless = ["keys", "tmp", "lost+found"];
-    match names.iter().find(|name| !harmless.iter().any(|other| name == other)) {
-        Some(other) if !has("config") => Err(Failure::new(
+    let is_repository = names.iter().any(|name| name == "config");
+    match names.iter().find(|name| !HARMLESS.iter().any(|other| name == other)) {
+        Some(other) if !is_repository => Err(Failure::new(
             Exit::Failed,
             format!("the folder {} is not empty: it holds {}", folder.display(), other.display()),
         )
         .hint("name a new or an empty folder")),
         _ => Ok(()),
+    }
+}
+
+fn names(folder: &Path) -> Result<Vec<OsString>> {
+    let names = std::fs::read_dir(folder).and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect());
+    match names {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        other => other.map_err(|error| Failure::file("cannot look into the folder", folder, error)),
     }
 }
 
@@ -79,7 +88,9 @@ mod tests {
         std::fs::create_dir(folder.path().join("keys")).unwrap();
         std::fs::create_dir(folder.path().join("tmp")).unwrap();
         assert!(refuse_other_content(folder.path()).is_ok());
+        assert!(is_untouched(folder.path()).unwrap());
         std::fs::write(folder.path().join("letter.txt"), "x").unwrap();
+        assert!(!is_untouched(folder.path()).unwrap());
         assert!(refuse_other_content(folder.path()).unwrap_err().message.contains("letter.txt"));
     }
 }

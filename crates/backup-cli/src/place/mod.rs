@@ -8,8 +8,10 @@ mod key;
 mod location;
 mod open;
 
+pub(crate) use cache::path as cache_path;
 pub(crate) use create::{Created, create};
-pub(crate) use home::Home;
-pub(crate) use identity::MadeIdentity;
-pub(crate) use location::{Location, refuse_password};
-pub(crate) use open::{open, open_one, options};
+pub(crate) use location::{Location, refuse_password, scheme};
+pub(crate) use open::{chosen, open, open_or_create, storage};
+
+use home::Home;
+use identity::MadeIdentity;

@@ -1,3 +1,4 @@
+use super::create::{Created, create, is_untouched};
 use super::key::{HINT, Way, ask, ways};
 use super::{Location, cache};
 use crate::context::Context;
@@ -9,46 +10,57 @@ use backup_repository::{OwnerIdentity, Repository, RepositoryOptions};
 use backup_storage::Directory;
 use std::sync::Arc;
 
-/// Opens the one repository that a command works on.
-pub(crate) async fn open_one(context: &Context) -> Result<Repository> {
-    let location = match context.settings.only_repository()? {
-        Some(named) => Location::parse(named)?,
-        None => Location::by_default()?,
-    };
-    if location.is_default {
-        context.screen().note(format_args!("using the default repository {location}"));
+/// The one repository that a command works on. When it is the default one, that is said first of all.
+pub(crate) fn chosen(context: &Context) -> Result<Location> {
+    match context.settings.only_repository()? {
+        Some(named) => Location::parse(named),
+        None => {
+            let location = Location::by_default()?;
+            context.screen().note(format_args!("using the default repository {location}"));
+            Ok(location)
+        }
     }
-    open(&context.settings, &location).await
+}
+
+/// The storage of a repository that is there.
+pub(crate) async fn storage(location: &Location) -> Result<Directory> {
+    Directory::open(&location.path).await.map_err(|error| missing(error, location))
 }
 
 /// Opens a repository.
 pub(crate) async fn open(settings: &Settings, location: &Location) -> Result<Repository> {
-    let hint = if location.is_default {
-        "`backup push DIR` makes it".to_owned()
-    } else {
-        format!("`backup init --repo {location}` makes one")
-    };
-    let storage = Directory::open(&location.path).await.map_err(missing).map_err(|f| f.hint_on(Exit::NotFound, hint.clone()))?;
+    let storage: Arc<dyn StorageDriver> = Arc::new(storage(location).await?);
     let options = options(settings);
-    let mut refused = None;
+    let mut refused = Error::new(ErrorKind::AccessDenied, "nothing opens the repository");
     for way in ways(settings)? {
         let identity = match way {
             Way::Open(identity) => identity,
             Way::Ask => OwnerIdentity::Passphrase(ask(&format!("Passphrase of {location}: "))?),
         };
-        let storage: Arc<dyn StorageDriver> = Arc::new(storage.clone());
-        match Repository::open(storage, &identity, options.clone()).await {
+        match Repository::open(storage.clone(), &identity, options.clone()).await {
             Ok(repository) => return Ok(repository),
-            Err(error) if error.kind() == ErrorKind::AccessDenied => refused = Some(error),
-            Err(error) => return Err(missing(error).hint_on(Exit::NotFound, hint)),
+            Err(error) if error.kind() == ErrorKind::AccessDenied => refused = error,
+            Err(error) => return Err(missing(error, location)),
         }
     }
-    let refused = refused.unwrap_or_else(|| Error::new(ErrorKind::AccessDenied, "nothing opens the repository"));
     Err(Failure::from(refused).hint(HINT))
 }
 
+/// Opens the default repository; where there is nothing yet, makes it.
+pub(crate) async fn open_or_create(settings: &Settings, location: &Location) -> Result<(Repository, Option<Created>)> {
+    if !is_untouched(&location.path)? {
+        return Ok((open(settings, location).await?, None));
+    }
+    match create(settings, location, &[]).await {
+        Ok(created) => Ok((created.repository.clone(), Some(created))),
+        // Another first push was faster.
+        Err(_) if !is_untouched(&location.path)? => Ok((open(settings, location).await?, None)),
+        Err(failure) => Err(failure),
+    }
+}
+
 /// How this process uses repositories.
-pub(crate) fn options(settings: &Settings) -> RepositoryOptions {
+pub(super) fn options(settings: &Settings) -> RepositoryOptions {
     let options = RepositoryOptions::default();
     match cache::folder(settings) {
         Some(folder) => options.with_cache_dir(folder),
@@ -56,12 +68,14 @@ pub(crate) fn options(settings: &Settings) -> RepositoryOptions {
     }
 }
 
-fn missing(error: Error) -> Failure {
-    match error.kind() {
-        ErrorKind::NotFound => {
-            let failure = Failure::new(Exit::NotFound, "there is no repository here");
-            failure.cause(&error)
-        }
-        _ => error.into(),
+fn missing(error: Error, location: &Location) -> Failure {
+    if error.kind() != ErrorKind::NotFound {
+        return error.into();
+    }
+    let failure = Failure::new(Exit::NotFound, format!("there is no repository in {location}")).cause(&error);
+    if location.is_default {
+        failure.hint("`backup push DIR` makes it")
+    } else {
+        failure.hint(format!("`backup init --repo {location}` makes one"))
     }
 }

@@ -20,10 +20,6 @@ impl Paint {
         self.styled(AnsiColor::Yellow.on_default().bold(), text)
     }
 
-    pub(crate) fn good(self, text: &str) -> String {
-        self.styled(AnsiColor::Green.on_default().bold(), text)
-    }
-
     pub(crate) fn strong(self, text: &str) -> String {
         self.styled(Style::new().bold(), text)
     }

@@ -9,6 +9,7 @@ mod push;
 mod slot;
 mod supervise;
 mod target;
+mod undo;
 
 pub use execute::{Execute, ExecuteReport};
 pub use execution::ExecutionReport;
@@ -18,3 +19,4 @@ pub use pull::{Pull, PullReport, PulledComponent};
 pub use push::{ComponentReport, DestinationReport, Push, PushReport, Source};
 pub use slot::{Missing, Set};
 pub use target::{OpenDestination, Target};
+pub use undo::{UndoReport, undo_pending};

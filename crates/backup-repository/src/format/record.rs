@@ -21,8 +21,16 @@ const HASH_LEN: usize = 32;
 pub(crate) enum RecordKind {
     Config = 1,
     SessionStart = 3,
+    Renewal = 4,
     SessionEnd = 5,
     Snapshot = 6,
+    Tombstone = 7,
+    Condemned = 8,
+    Waits = 9,
+    Gone = 10,
+    Forgotten = 11,
+    RunTombstone = 12,
+    Void = 13,
 }
 
 /// What a signature of a record covers.

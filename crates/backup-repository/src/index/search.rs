@@ -34,21 +34,44 @@ impl RunReader {
 
     /// The first row of an id.
     pub(super) fn seek(&self, id: &ChunkId) -> Paged<Option<u32>> {
-        let start = self.fences_below(prefix(id))?.saturating_sub(1);
-        // Behind that page comes one that begins with the same eight bytes, or a larger id.
-        let per_page = Section::Rows.per_page();
-        for page in start..self.layout().count(Section::Fences) {
-            if page > start && self.fence(page)? != prefix(id) {
-                break;
-            }
-            let count = self.layout().items_on(Section::Rows, page);
-            let number = self.layout().section_pages(Section::Rows).start + page;
-            let (place, found) = self.page(number, |page| lower_bound(page, count, id))?;
-            if place < count {
-                return Ok(found.then_some(page * per_page + place));
+        let prefix = prefix(id);
+        let page = self.fences_below(prefix)?.saturating_sub(1);
+        if let Some(row) = self.seek_on(page, id)? {
+            return Ok(row);
+        }
+        // The pages that follow begin with a larger id, or with the same eight bytes.
+        let next = page + 1;
+        if next >= self.layout().count(Section::Fences) || self.fence(next)? != prefix {
+            return Ok(None);
+        }
+        let (mut low, mut high) = (next, self.layout().count(Section::Fences));
+        if let Some(above) = prefix.checked_add(1) {
+            high = self.fences_below(above)?;
+        }
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.record::<Row>(middle * Section::Rows.per_page())?.id < *id {
+                low = middle + 1
+            } else {
+                high = middle
             }
         }
-        Ok(None)
+        match self.seek_on(low - 1, id)? {
+            Some(row) => Ok(row),
+            None => self.seek_on(low, id).map(Option::flatten),
+        }
+    }
+
+    /// The first row of an id on a page of rows: found, or certainly on none; nothing when it may be on a later page.
+    fn seek_on(&self, page: u32, id: &ChunkId) -> Paged<Option<Option<u32>>> {
+        let rows = self.layout().section_pages(Section::Rows);
+        let count = self.layout().items_on(Section::Rows, page);
+        if count == 0 {
+            return Ok(None);
+        }
+        let (place, found) = self.page(rows.start + page, |page| lower_bound(page, count, id))?;
+        let row = page * Section::Rows.per_page() + place;
+        Ok((place < count).then_some(found.then_some(row)))
     }
 
     /// The next row, if it has the same id.

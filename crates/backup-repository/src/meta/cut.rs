@@ -1,44 +1,66 @@
 use crate::crypto::ChunkKey;
+use crate::format::ids::ChunkId;
 
-/// A block gets this many entries before a path can end it.
-pub(super) const MIN_ENTRIES: usize = 128;
+/// How large the blocks of a tree become. Readers do not care.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    /// A block gets this many entries before a path can end it.
+    pub(super) min_entries: usize,
+    /// One in this many paths is a place to cut.
+    pub(super) one_in: u32,
+    /// A block that would grow over this many bytes is cut wherever that is.
+    pub(super) max_bytes: usize,
+}
 
-/// A block that would grow over this is cut wherever that is.
-pub(super) const MAX_BYTES: usize = 256 << 10;
-
-/// One in this many paths is a place to cut.
-const ONE_IN: u32 = 512;
+/// What the format says.
+pub(super) const SHAPE: Shape = Shape { min_entries: 128, one_in: 512, max_bytes: 256 << 10 };
 
 /// Says where blocks are cut, by keyed hashes of paths: nobody without the key learns or arranges the places, and a
 /// changed content moves none.
 pub(super) struct Cutter {
     key: ChunkKey,
+    shape: Shape,
     scratch: Vec<u8>,
 }
 
 impl Cutter {
-    pub(super) fn new(key: ChunkKey) -> Self {
-        Cutter { key, scratch: Vec::new() }
+    pub(super) fn new(key: ChunkKey, shape: Shape) -> Self {
+        Cutter { key, shape, scratch: Vec::new() }
     }
 
-    /// Whether a block of this level may be cut before `path`.
-    pub(super) fn cuts(&mut self, level: u8, path: &[u8]) -> bool {
+    /// Whether a block of this level with `entries` is cut before `path`.
+    pub(super) fn cuts(&mut self, level: u8, entries: usize, path: &[u8]) -> bool {
+        // The hash is what costs: most of the small blocks that there could be are ruled out without it.
+        if entries < self.shape.min_entries {
+            return false;
+        }
         self.scratch.clear();
         self.scratch.extend_from_slice(b"cut");
         self.scratch.push(level);
         self.scratch.extend_from_slice(path);
-        falls_in(*blake3::keyed_hash(&self.key.0, &self.scratch).as_bytes())
+        let [a, b, c, d, ..] = *blake3::keyed_hash(&self.key.0, &self.scratch).as_bytes();
+        is_place([a, b, c, d], self.shape.one_in)
+    }
+
+    /// Whether a block of so many bytes is too long.
+    pub(super) fn is_over(&self, bytes: usize) -> bool {
+        bytes > self.shape.max_bytes
     }
 }
 
-/// Whether a hash's first four bytes name one of the places.
-fn falls_in(hash: [u8; 32]) -> bool {
-    let [a, b, c, d, ..] = hash;
-    u32::from_be_bytes([a, b, c, d]) <= u32::MAX / ONE_IN
+/// A content list gets this many ids before one of them can end it.
+const MIN_LIST_IDS: usize = 64;
+
+/// A content list has at most this many ids.
+const MAX_LIST_IDS: usize = 2048;
+
+/// Whether a content list of so many ids ends with this one. Ids are keyed hashes themselves.
+pub(super) fn ends_list(ids: usize, last: &ChunkId) -> bool {
+    let [a, b, c, d, ..] = last.0;
+    ids >= MAX_LIST_IDS || (ids >= MIN_LIST_IDS && is_place([a, b, c, d], SHAPE.one_in))
 }
 
-/// Whether a content list is cut behind this id.
-pub(super) fn cuts_list(id: &crate::format::ids::ChunkId) -> bool {
-    let [a, b, c, d, ..] = id.0;
-    u32::from_be_bytes([a, b, c, d]) <= u32::MAX / ONE_IN
+/// Whether the start of a hash names one of the places, one in so many.
+fn is_place(hash: [u8; 4], one_in: u32) -> bool {
+    u64::from(u32::from_be_bytes(hash)) < (1 << 32) / u64::from(one_in)
 }

@@ -135,13 +135,15 @@ impl Diff {
 
     /// Up to `most` blocks that will probably be needed: those ahead that only one tree has.
     pub(crate) fn upcoming(&self, most: usize) -> Vec<ChunkId> {
-        let (mut old, new) = (self.old.upcoming(most), self.new.upcoming(most));
-        let common = |id: &ChunkId, ids: &[ChunkId]| ids.contains(id);
-        let only_new: Vec<_> = new.iter().filter(|id| !common(id, &old)).copied().collect();
-        old.retain(|id| !common(id, &new));
-        old.extend(only_new);
-        old.truncate(most);
-        old
+        let (old, new) = (self.old.upcoming(most), self.new.upcoming(most));
+        let mut ids = Vec::new();
+        for at in 0..most {
+            let only_old = old.get(at).filter(|id| !new.contains(id));
+            let only_new = new.get(at).filter(|id| !old.contains(id));
+            ids.extend(only_old.into_iter().chain(only_new).copied());
+        }
+        ids.truncate(most);
+        ids
     }
 
     fn cursor(&mut self, side: Side) -> &mut Cursor {

@@ -47,6 +47,10 @@ impl LeafWriter {
         self.totals
     }
 
+    pub(super) fn entries(&self) -> usize {
+        self.totals.entries as usize
+    }
+
     pub(super) fn first(&self) -> &[u8] {
         &self.first
     }

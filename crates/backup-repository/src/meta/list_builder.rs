@@ -1,13 +1,7 @@
-use super::cut::cuts_list;
+use super::cut::ends_list;
 use super::{Content, LIST, MAX_INLINE_CHUNKS};
 use crate::format::ids::{CHUNK_ID_LEN, ChunkId};
 use backup_core::{Error, ErrorKind, Result};
-
-/// A list gets this many ids before one of them can end it.
-const MIN_IDS: usize = 64;
-
-/// A list has at most this many ids.
-pub(super) const MAX_IDS: usize = 2048;
 
 /// More levels than 2⁶⁴ chunks need.
 pub(super) const MAX_LIST_LEVELS: u8 = 12;
@@ -45,9 +39,8 @@ impl ListBuilder {
             }
             let Some(ids) = self.levels.get_mut(at) else { break };
             ids.push(id);
-            // The first list waits for one id more than an entry may hold.
-            let min = if self.chunks <= MAX_INLINE_CHUNKS as u64 { usize::MAX } else { MIN_IDS };
-            if ids.len() < MAX_IDS && (ids.len() < min || !cuts_list(&id)) {
+            // What may still fit into the entry is no list yet.
+            if self.chunks <= MAX_INLINE_CHUNKS as u64 || !ends_list(ids.len(), &id) {
                 return Ok(());
             }
             id = sink(block(level, ids))?;

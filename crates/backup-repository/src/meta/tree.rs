@@ -1,5 +1,5 @@
 use super::body::Body;
-use super::cut::{Cutter, MAX_BYTES, MIN_ENTRIES};
+use super::cut::{Cutter, SHAPE, Shape};
 use super::leaf_writer::LeafWriter;
 use super::node::{self, Child, NodeWriter};
 use super::{MAX_ENTRY_BYTES, MAX_LEVEL};
@@ -47,8 +47,12 @@ struct HeldNode {
 impl TreeBuilder {
     /// A tree without entries. The domain's key decides where blocks are cut.
     pub(crate) fn new(key: ChunkKey) -> Self {
+        TreeBuilder::with_shape(key, SHAPE)
+    }
+
+    pub(super) fn with_shape(key: ChunkKey, shape: Shape) -> Self {
         TreeBuilder {
-            cutter: Cutter::new(key),
+            cutter: Cutter::new(key, shape),
             leaf: LeafWriter::default(),
             nodes: Vec::new(),
             held: VecDeque::new(),
@@ -80,9 +84,9 @@ impl TreeBuilder {
         }
         let body_bytes = body.len();
         let body = Body::parse(body)?;
-        let entries = self.leaf.totals().entries;
-        let full = entries > 0 && self.leaf.len() + body_bytes + encoded.len() > MAX_BYTES;
-        if full || (entries >= MIN_ENTRIES as u64 && self.cutter.cuts(0, encoded)) {
+        let entries = self.leaf.entries();
+        let full = entries > 0 && self.cutter.is_over(self.leaf.len() + body_bytes + encoded.len());
+        if full || self.cutter.cuts(0, entries, encoded) {
             self.guarded(|tree| tree.finish_leaf(sink))?;
         }
         self.leaf.push(encoded, &body)?;
@@ -105,7 +109,7 @@ impl TreeBuilder {
     /// Those of the sink.
     pub(crate) fn finish(mut self, sink: &mut impl FnMut(Vec<u8>) -> Result<ChunkId>) -> Result<Option<Root>> {
         self.check_usable()?;
-        if self.leaf.totals().entries > 0 {
+        if self.leaf.entries() > 0 {
             self.finish_leaf(sink)?;
         }
         for level in 1..=MAX_LEVEL {
@@ -159,8 +163,8 @@ impl TreeBuilder {
         }
         let Some(node) = self.nodes.get_mut(at) else { return Err(too_deep()) };
         // Two children at least, so that every level has at most half the blocks of the one below.
-        let full = node.children() >= 2 && node.weight() + node::weight(&child) > MAX_BYTES;
-        if full || (node.children() >= MIN_ENTRIES && self.cutter.cuts(level, &child.first)) {
+        let full = node.children() >= 2 && self.cutter.is_over(node.weight() + node::weight(&child));
+        if full || self.cutter.cuts(level, node.children(), &child.first) {
             let finished = HeldNode::finish(node, level);
             self.held_bytes += finished.block.len();
             self.held.push_back(finished);

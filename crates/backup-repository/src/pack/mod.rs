@@ -10,7 +10,7 @@ pub(crate) use writer::{FinishedPacks, PackWriter, PackWriterOptions};
 
 /// Bytes of the clear header: magic, kind, reserved, identity and domain numbers, wrapped key.
 pub(crate) const HEADER_LEN: usize = 80;
-/// Bytes behind the sealed footer: its length and the end magic.
-pub(crate) const TRAILER_LEN: usize = 12;
+/// Bytes behind the sealed footer: its length, the hash of all before, the end magic.
+pub(crate) const TRAILER_LEN: usize = 44;
 pub(crate) const MAGIC: &[u8; 8] = b"BKUPPAK0";
 pub(crate) const END_MAGIC: &[u8; 8] = b"BKUPEND0";

@@ -1,12 +1,13 @@
 use super::footer::{Footer, FooterSegment};
 use super::segment::{SegmentPlace, associated};
-use super::{END_MAGIC, HEADER_LEN, MAGIC, TRAILER_LEN};
+use super::{END_MAGIC, HEADER_LEN, MAGIC};
 use crate::crypto::{IndexKey, Recipient, SealKey, WrappedKey};
-use crate::format::ids::{ChunkId, Kind, PackName, RepositoryId, SessionId, SessionObject};
+use crate::format::ids::{ChunkId, Kind, PackName, RepositoryId};
+use crate::session::{Names, outcome_of};
 use backup_core::{Error, ErrorKind, ObjectMeta, PutOptions, Result, StorageDriver};
 use bytes::Bytes;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
@@ -20,15 +21,14 @@ pub(crate) struct PackWriterOptions {
     pub(crate) storage: Arc<dyn StorageDriver>,
     pub(crate) runtime: tokio::runtime::Handle,
     pub(crate) repository: RepositoryId,
-    pub(crate) session: SessionId,
     pub(crate) domain: u32,
     pub(crate) identity: u16,
     pub(crate) recipient: Recipient,
     pub(crate) index_key: IndexKey,
     /// A pack is closed once it is this long, in bytes.
     pub(crate) pack_len: u64,
-    /// The next pack's number, shared by the writers of a session.
-    pub(crate) next_number: Arc<AtomicU32>,
+    /// Names packs, for all pack writers of a session.
+    pub(crate) names: Arc<dyn Names>,
     /// Bytes handed to the storage.
     pub(crate) stored_bytes: Arc<AtomicU64>,
 }
@@ -44,7 +44,7 @@ pub(crate) struct FinishedPack {
     pub(crate) name: PackName,
     pub(crate) identity: u16,
     pub(crate) length: u64,
-    /// BLAKE3 of the stored bytes.
+    /// BLAKE3 of the stored bytes before it.
     pub(crate) hash: [u8; 32],
     pub(crate) wrapped: WrappedKey,
     pub(crate) footer: Footer,
@@ -61,9 +61,15 @@ pub(crate) struct PackWriter {
 #[derive(Default)]
 struct State {
     open: Option<OpenPack>,
-    uploads: VecDeque<oneshot::Receiver<Result<ObjectMeta>>>,
+    uploads: VecDeque<Upload>,
     finished: FinishedPacks,
     rows: usize,
+}
+
+/// A pack on its way, and the answer to come.
+struct Upload {
+    pack: PackName,
+    done: oneshot::Receiver<Result<ObjectMeta>>,
 }
 
 struct OpenPack {
@@ -125,14 +131,13 @@ impl PackWriter {
             (std::mem::take(&mut state.uploads), std::mem::take(&mut state.finished))
         };
         // Outside the lock: others may go on with the next pack.
-        uploads.into_iter().try_for_each(wait)?;
+        uploads.into_iter().try_for_each(|upload| self.wait(upload))?;
         Ok(finished)
     }
 
     fn open(&self) -> Result<OpenPack> {
         let options = &self.options;
-        let number = options.next_number.fetch_add(1, Ordering::Relaxed);
-        let name = PackName(SessionObject { session: options.session, number });
+        let name = options.names.begin_pack()?;
         let (key, wrapped) = options.recipient.new_key()?;
         let (parts, received) = mpsc::channel(IN_FLIGHT);
         let (report, done) = oneshot::channel();
@@ -162,30 +167,32 @@ impl PackWriter {
     }
 
     fn close_pack(&self, state: &mut State, mut pack: OpenPack) -> Result<()> {
-        let mut end = pack.footer.seal(&self.options.index_key, &self.options.repository, &pack.name)?;
-        let footer_len = end.len() as u32;
-        end.reserve(TRAILER_LEN);
-        end.extend_from_slice(&footer_len.to_le_bytes());
-        end.extend_from_slice(END_MAGIC);
-        pack.send(end.into(), &self.options.stored_bytes)?;
+        let footer = pack.footer.seal(&self.options.index_key, &self.options.repository, &pack.name)?;
+        let footer_len = (footer.len() as u32).to_le_bytes();
+        let stored_bytes = &self.options.stored_bytes;
+        pack.send(footer.into(), stored_bytes)?;
+        pack.send(Bytes::copy_from_slice(&footer_len), stored_bytes)?;
+        let hash = *pack.hasher.finalize().as_bytes();
+        pack.send([&hash[..], END_MAGIC].concat().into(), stored_bytes)?;
         // An empty part says that the pack is whole; a sender that is merely dropped means the opposite.
-        pack.send(Bytes::new(), &self.options.stored_bytes)?;
-        let OpenPack { name, wrapped, footer, length, hasher, done, .. } = pack;
-        let hash = *hasher.finalize().as_bytes();
+        pack.send(Bytes::new(), stored_bytes)?;
+        let OpenPack { name, wrapped, footer, length, done, .. } = pack;
         state.finished.packs.push(FinishedPack { name, identity: self.options.identity, length, hash, wrapped, footer });
-        state.uploads.push_back(done);
+        state.uploads.push_back(Upload { pack: name, done });
         while state.uploads.len() > FINISHING {
-            state.uploads.pop_front().map_or(Ok(()), wait)?;
+            state.uploads.pop_front().map_or(Ok(()), |upload| self.wait(upload))?;
         }
         Ok(())
     }
+
+    fn wait(&self, upload: Upload) -> Result<()> {
+        let outcome = outcome_of(answer(upload.done)).map_err(|e| e.context("pack", upload.pack))?;
+        self.options.names.pack_stored(upload.pack, outcome)
+    }
 }
 
-fn wait(upload: oneshot::Receiver<Result<ObjectMeta>>) -> Result<()> {
-    match upload.blocking_recv() {
-        Ok(result) => result.map(|_| ()),
-        Err(_) => Err(Error::new(ErrorKind::Cancelled, "an upload was dropped")),
-    }
+fn answer(done: oneshot::Receiver<Result<ObjectMeta>>) -> Result<ObjectMeta> {
+    done.blocking_recv().unwrap_or_else(|_| Err(Error::new(ErrorKind::Cancelled, "an upload was dropped")))
 }
 
 impl OpenPack {
@@ -198,7 +205,7 @@ impl OpenPack {
             // The upload ended early: its answer says why.
             Err(_) => {
                 let (_, never) = oneshot::channel();
-                wait(std::mem::replace(&mut self.done, never))?;
+                answer(std::mem::replace(&mut self.done, never))?;
                 Err(Error::new(ErrorKind::Internal, "an upload ended before its pack was whole"))
             }
         }

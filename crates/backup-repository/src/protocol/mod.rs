@@ -26,8 +26,8 @@ pub use lease::{Lease, Renewal, RenewalTask};
 pub use names::{PackId, RunId, SessionName};
 pub use object::{Condemned, ListedSession, Object, Occupant, Outcome, Record, Removal, Tombstone};
 pub use prune::{
-    Findings, Holder, ListedSnapshot, ListedTombstone, MAX_CONDEMNED, Outlook, PackFacts, Prune, PruneTask, Standing, Survey,
-    choose_holder,
+    Findings, Holder, ListedSnapshot, ListedTombstone, MAX_CONDEMNED, Outlook, PackFacts, Prune, PruneTask, Standing,
+    Survey, choose_holder,
 };
 pub use rules::{Rule, Rules};
 pub use stop::Stop;

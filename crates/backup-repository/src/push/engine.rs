@@ -39,7 +39,7 @@ pub(crate) struct Shared {
     pub(crate) queue: Queue,
     pub(crate) data: PackWriter,
     pub(crate) metadata: MetadataStore,
-    pub(crate) failure: Failure,
+    pub(crate) failure: Arc<Failure>,
     pub(crate) stats: Counters,
     pub(crate) observer: Arc<dyn Observer>,
     /// Jobs under way.

@@ -18,4 +18,5 @@ mod scan;
 mod tree;
 mod trust;
 
-pub(crate) use draft::{RepositoryDraft, begin};
+pub(crate) use draft::begin;
+pub(crate) use failure::Failure;

@@ -1,9 +1,10 @@
 use super::engine::Shared;
-use crate::format::ids::{Kind, RunName, SessionId, SessionObject};
+use crate::format::ids::Kind;
 use crate::index::{BuiltRun, IndexCache, PackRecord, Row, RunBuilder, RunParams, RunReader, RunRows, RunSeal, SegmentRecord};
 use crate::locate;
 use crate::pack::FinishedPacks;
 use crate::repository::Inner;
+use crate::session::{LiveSession, outcome_of};
 use backup_core::{Error, ErrorKind, PutOptions, Result, StorageDriver};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -12,14 +13,13 @@ use std::sync::atomic::Ordering;
 /// Writes a session's runs, one at a time, their numbers without gaps.
 pub(crate) struct Publisher {
     inner: Arc<Inner>,
-    session: SessionId,
+    session: Arc<LiveSession>,
     cache: Arc<IndexCache>,
-    next: u32,
 }
 
 impl Publisher {
-    pub(crate) fn new(inner: Arc<Inner>, session: SessionId, cache: Arc<IndexCache>) -> Self {
-        Publisher { inner, session, cache, next: 0 }
+    pub(crate) fn new(inner: Arc<Inner>, session: Arc<LiveSession>, cache: Arc<IndexCache>) -> Self {
+        Publisher { inner, session, cache }
     }
 
     /// Makes all packs so far durable, then the runs that name them.
@@ -39,8 +39,8 @@ impl Publisher {
     }
 
     async fn run(&mut self, shared: &Arc<Shared>, kind: Kind, finished: FinishedPacks) -> Result<()> {
-        let name = RunName(SessionObject { session: self.session, number: self.next });
-        self.next += 1;
+        let unnamed = || Error::new(ErrorKind::Internal, "packs are stored and no run may list them");
+        let name = self.session.begin_run()?.ok_or_else(unnamed)?;
         let ids: Vec<_> = finished.packs.iter().flat_map(|pack| pack.footer.chunks.iter().map(|(id, _)| *id)).collect();
         let params = RunParams {
             seal: RunSeal::new(self.inner.config.repository, &self.inner.keys.index, name)?,
@@ -69,12 +69,7 @@ impl Publisher {
             }
         };
         let length = built.object_len;
-        writer.finish().await.map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => {
-                Error::new(ErrorKind::Fenced, "this session was ended by somebody else: push again").source(error)
-            }
-            _ => error,
-        })?;
+        self.session.run_stored(outcome_of(writer.finish().await)?)?;
         built.keep();
         let run = locate::open(&self.inner, &self.cache, name, &key, length).await?;
         if !run.is_complete() {

@@ -4,9 +4,7 @@ use crate::drain::Drains;
 use crate::prune::Pruner;
 use crate::push::Push;
 use crate::store::{Sid, SnapshotObject, Store};
-use backup_repository::protocol::{
-    Fence, FenceTask, Forget, ForgetTask, Object, PruneTask, Rules, Stop, Verdict, WriterTask,
-};
+use backup_repository::protocol::{Fence, FenceTask, Forget, ForgetTask, PruneTask, Rules, Stop, WriterTask};
 use stateright::{Model, Property};
 
 /// Who takes part, and what may happen.
@@ -158,7 +156,11 @@ impl Client {
             Client::Resume(push, _) => Client::Push(push),
             Client::Prune(pruner) if pruner.is_done() => pruner.next_pass().map_or(Client::Done, Client::Prune),
             Client::Owner(Some(fence), left) if matches!(fence.next(), FenceTask::Done(_)) => {
-                if left == 0 { Client::Done } else { Client::Owner(None, left) }
+                if left == 0 {
+                    Client::Done
+                } else {
+                    Client::Owner(None, left)
+                }
             }
             Client::Forgetter(Some(forget), targets, rules) if forget.next() == ForgetTask::Done => {
                 if targets.is_empty() { Client::Done } else { Client::Forgetter(None, targets, rules) }
@@ -187,7 +189,10 @@ impl Client {
         match self {
             Client::Push(push) | Client::Resume(push, _) => matches!(
                 push.task(),
-                Ok(WriterTask::ListRuns(_) | WriterTask::ListCondemned | WriterTask::ListIndex | WriterTask::ListPacks(_))
+                Ok(WriterTask::ListRuns(_)
+                    | WriterTask::ListCondemned
+                    | WriterTask::ListIndex
+                    | WriterTask::ListPacks(_))
             ),
             Client::Prune(pruner) => matches!(
                 pruner.task(),

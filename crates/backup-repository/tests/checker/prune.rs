@@ -57,6 +57,10 @@ impl Pruner {
         }
     }
 
+    pub fn is_alone(&mut self, is_alone: bool) {
+        self.habits.is_alone = is_alone;
+    }
+
     pub fn session(&self) -> Sid {
         self.machine.session()
     }
@@ -226,7 +230,11 @@ impl Pruner {
         }
         self.run = None;
         self.machine.run_stored(outcome)?;
-        if matches!(self.machine.next()?, PruneTask::Copy { .. }) { self.machine.copied() } else { self.machine.merged() }
+        if matches!(self.machine.next()?, PruneTask::Copy { .. }) {
+            self.machine.copied()
+        } else {
+            self.machine.merged()
+        }
     }
 
     /// What the next step does, for people.

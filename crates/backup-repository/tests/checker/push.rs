@@ -129,7 +129,9 @@ impl Push {
         let _ = match self.machine.next() {
             Ok(WriterTask::Write) => match (&self.pack, &self.run) {
                 (Some((pack, chunks)), _) => write!(text, "store pack {} with chunks {chunks:#b}", name(pack)),
-                (None, Some((run, rows))) => write!(text, "publish run {:?}-{} of packs {}", run.session, run.number, names(rows.keys())),
+                (None, Some((run, rows))) => {
+                    write!(text, "publish run {:?}-{} of packs {}", run.session, run.number, names(rows.keys()))
+                }
                 (None, None) => write!(text, "nothing"),
             },
             Ok(WriterTask::Create(object)) => write!(text, "{}", crate::trace::object(&object)),

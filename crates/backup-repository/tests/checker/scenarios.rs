@@ -65,8 +65,13 @@ impl Scenario {
             merges: self.merges,
             is_a_year_later: false,
             all_lapsed: self.all_lapsed,
-            is_alone: number == 0,
+            is_alone: !self.clients.iter().any(|client| matches!(client, Client::Prune(_))),
         };
+        for client in &mut self.clients {
+            if let Client::Prune(other) = client {
+                other.is_alone(false);
+            }
+        }
         self.clients.push(Client::Prune(Pruner::new(&sessions, habits)));
         self
     }
@@ -107,7 +112,12 @@ impl Scenario {
 fn explore(scenario: Scenario) {
     let name = scenario.name;
     let begin = Instant::now();
-    let checker = scenario.checker().threads(2).timeout(std::time::Duration::from_secs(std::env::var("SECS").map_or(60, |s| s.parse().unwrap()))).spawn_dfs().join();
+    let checker = scenario
+        .checker()
+        .threads(2)
+        .timeout(std::time::Duration::from_secs(std::env::var("SECS").map_or(60, |s| s.parse().unwrap())))
+        .spawn_dfs()
+        .join();
     let (storages, passes) = checker.model().drains.counts();
     println!(
         "{name}: {} states, {} storages drained in at most {passes} passes, depth {}, {:.1} s",
@@ -129,7 +139,6 @@ fn explore(scenario: Scenario) {
         }
     }
 }
-
 
 pub fn two_holders() -> Store {
     let mut store = Store::default();
@@ -153,19 +162,56 @@ fn experiments() {
         s("a1 push, prune3, lost", garbage()).push(0, 1).prune(0, 3).losing_answers(),
         s("a2 push, prune3, torn", garbage()).push(0, 1).prune(0, 3).tearing_listings(),
         s("a3 push, prune3, owner1, lost", garbage()).push(0, 1).prune(0, 3).owner(1).losing_answers(),
-        s("a4 push, prune3, owner2, lost, kill", garbage()).push(0, 1).prune(0, 3).owner(2).losing_answers().killing_prunes(),
-        s("b1 push resume prune3 owner1 kill", garbage()).push(0, 1).resume(1, 0, 1).prune(0, 3).owner(1).killing_prunes(),
-        s("b2 push resume prune3 owner2 kill", garbage()).push(0, 1).resume(1, 0, 1).prune(0, 3).owner(2).killing_prunes(),
+        s("a4 push, prune3, owner2, lost, kill", garbage())
+            .push(0, 1)
+            .prune(0, 3)
+            .owner(2)
+            .losing_answers()
+            .killing_prunes(),
+        s("b1 push resume prune3 owner1 kill", garbage())
+            .push(0, 1)
+            .resume(1, 0, 1)
+            .prune(0, 3)
+            .owner(1)
+            .killing_prunes(),
+        s("b2 push resume prune3 owner2 kill", garbage())
+            .push(0, 1)
+            .resume(1, 0, 1)
+            .prune(0, 3)
+            .owner(2)
+            .killing_prunes(),
         s("c1 push prune2 prune2", garbage()).push(0, 1).prune(0, 2).prune(1, 2),
         s("c2 push prune2 prune2 twoholders", two_holders()).push(0, 1).prune(0, 2).prune(1, 2),
         s("c3 push prune2 prune2 twoholders merging", two_holders()).push(0, 1).prune(0, 2).prune(1, 2).merging(),
-        s("c4 push prune2 prune2 forget twoholders merging", two_holders()).push(0, 1).prune(0, 2).prune(1, 2).forget(&[0]).merging(),
-        s("d1 prune2 prune2 kill owner2 forget, two holders", two_holders()).prune(0, 2).prune(1, 2).forget(&[0]).owner(2).killing_prunes(),
-        s("d2 push prune2 prune2 kill owner1 forget", two_holders()).push(0, 1).prune(0, 2).prune(1, 2).forget(&[0]).owner(1).killing_prunes(),
+        s("c4 push prune2 prune2 forget twoholders merging", two_holders())
+            .push(0, 1)
+            .prune(0, 2)
+            .prune(1, 2)
+            .forget(&[0])
+            .merging(),
+        s("d1 prune2 prune2 kill owner2 forget, two holders", two_holders())
+            .prune(0, 2)
+            .prune(1, 2)
+            .forget(&[0])
+            .owner(2)
+            .killing_prunes(),
+        s("d2 push prune2 prune2 kill owner1 forget", two_holders())
+            .push(0, 1)
+            .prune(0, 2)
+            .prune(1, 2)
+            .forget(&[0])
+            .owner(1)
+            .killing_prunes(),
         s("e1 half push prune3 merging", half()).push(0, 2).prune(0, 3).forget(&[1]).merging(),
         s("e2 half push push prune3", half()).push(0, 2).push(1, 1).prune(0, 3).forget(&[1]).merging(),
         s("f1 push push prune2 prune2", garbage()).push(0, 1).push(1, 1).prune(0, 2).prune(1, 2),
-        s("g1 push forget own prune3 owner lost merging", garbage()).push(0, 1).forget(&[10]).prune(0, 3).owner(1).losing_answers().merging(),
+        s("g1 push forget own prune3 owner lost merging", garbage())
+            .push(0, 1)
+            .forget(&[10])
+            .prune(0, 3)
+            .owner(1)
+            .losing_answers()
+            .merging(),
     ];
     for scenario in all {
         if scenario.name.starts_with(&which) {

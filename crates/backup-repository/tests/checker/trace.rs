@@ -12,7 +12,9 @@ pub fn object(object: &Object<Sid>) -> String {
         Object::Start { session, .. } => format!("create sessions/{session:?}/0"),
         Object::Renewal { session, number } => format!("create sessions/{session:?}/{number}"),
         Object::End(session) => format!("create sessions/{session:?}/end"),
-        Object::Run { run, packs } => format!("publish run {:?}-{} of {}", run.session, run.number, names(packs.iter())),
+        Object::Run { run, packs } => {
+            format!("publish run {:?}-{} of {}", run.session, run.number, names(packs.iter()))
+        }
         Object::RunTombstone(run) => format!("create tombstone index/{:?}-{}", run.session, run.number),
         Object::Void(session) => format!("create index/{session:?}.void"),
         Object::Commit(session) => format!("commit snapshots/{session:?}"),
@@ -67,7 +69,8 @@ pub fn store(store: &Store) -> String {
         format!("{s:?} ({named}; waits {:?}, gone {:?})", record.waits, record.gone)
     });
     let mut line = |what: &str, items: Vec<String>| {
-        let _ = writeln!(text, "       {what}: {}", if items.is_empty() { "none".to_owned() } else { items.join(" · ") });
+        let _ =
+            writeln!(text, "       {what}: {}", if items.is_empty() { "none".to_owned() } else { items.join(" · ") });
     };
     line("sessions", sessions.collect());
     line("packs", packs.collect());

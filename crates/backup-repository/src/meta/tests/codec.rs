@@ -15,13 +15,21 @@ proptest! {
 
     #[test]
     fn leaves_go_both_ways(listing in listings(40)) {
-        let mut store = Store::default();
+        let mut store = Store::new(SMALL);
         let root = store.tree(&listing);
         prop_assert_eq!(root.is_none(), listing.is_empty());
         let mut expected: Vec<_> = listing.iter().flat_map(|found| expected_references(&found.content)).collect();
+        let mut todo: Vec<_> = root.into_iter().collect();
         let mut got = Vec::new();
-        if let Some(root) = root {
-            references(&store.get(root.id).unwrap(), &mut |reference| got.push(reference)).unwrap();
+        while let Some(Root { id, level }) = todo.pop() {
+            references(&store.get(id).unwrap(), &mut |reference| match reference {
+                Reference::Block { id, level: below } => {
+                    assert_eq!(below, level - 1);
+                    todo.push(Root { id, level: below });
+                }
+                other => got.push(other),
+            })
+            .unwrap();
         }
         expected.sort();
         got.sort();
@@ -91,7 +99,7 @@ fn entries_that_make_no_sense_are_not_written() {
 fn what_is_long_fits_as_long_as_the_entry_does() {
     let mut found = plain_file(1, 0);
     found.entry.metadata.xattrs.insert(b"user.long".to_vec(), vec![0; MAX_ENTRY_BYTES - 500]);
-    let mut store = Store::default();
+    let mut store = Store::new(SMALL);
     let root = store.tree(std::slice::from_ref(&found));
     assert_eq!(store.read(root, Ranges::all()), [found]);
 }
@@ -100,7 +108,7 @@ fn what_is_long_fits_as_long_as_the_entry_does() {
 fn fields_of_a_later_version_are_skipped() {
     use crate::format::wire::{put_bytes, put_uint};
     let found = plain_file(1, 0);
-    let mut store = Store::default();
+    let mut store = Store::new(SMALL);
     let root = store.tree(std::slice::from_ref(&found)).unwrap();
     let mut block = store.get(root.id).unwrap().to_vec();
     put_bytes(&mut block, 99, b"later");

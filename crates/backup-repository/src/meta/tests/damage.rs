@@ -21,8 +21,8 @@ fn walk(root: Root, mut get: impl FnMut(ChunkId) -> Result<Bytes>) -> (Vec<Found
 
 #[test]
 fn a_lost_block_costs_only_what_is_below_it() {
-    let listing = plain_files(20_000);
-    let mut store = Store::default();
+    let listing = plain_files(2000);
+    let mut store = Store::new(SMALL);
     let root = store.tree(&listing).unwrap();
     for lost in &store.order {
         let missing = |id| match id == *lost {
@@ -58,11 +58,12 @@ fn assert_sound(found: &[Found]) {
 
 #[test]
 fn a_flipped_byte_is_found_or_harmless() {
+    use proptest::strategy::ValueTree;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut listing = listings(30).new_tree(&mut runner).unwrap().current();
     listing.extend((0..10).map(|number| plain_file(number, 0)));
     listing.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
-    let mut store = Store::default();
+    let mut store = Store::new(SMALL);
     let root = store.tree(&listing).unwrap();
     let block = store.get(root.id).unwrap();
     let mut refused = 0;
@@ -82,10 +83,10 @@ fn a_flipped_byte_is_found_or_harmless() {
 
 #[test]
 fn flipped_bytes_of_a_node_never_mix_up_paths() {
-    let listing = plain_files(3000);
-    let mut store = Store::default();
+    let listing = plain_files(300);
+    let mut store = Store::new(SMALL);
     let root = store.tree(&listing).unwrap();
-    assert_eq!(root.level, 1);
+    assert!(root.level >= 1);
     let node = store.get(root.id).unwrap();
     let paths: HashSet<_> = listing.iter().map(|found| &found.entry.path).collect();
     for at in 0..node.len() {

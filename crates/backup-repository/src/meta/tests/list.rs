@@ -30,7 +30,7 @@ fn expand(store: &Store, content: &Content) -> Result<Vec<ChunkId>> {
 #[test]
 fn contents_of_any_length_go_both_ways() {
     for count in [0, 1, 63, 64, 65, 66, 500, 2048, 2049, 5000, 300_000] {
-        let mut store = Store::default();
+        let mut store = Store::new(SMALL);
         let content = build(&mut store, (0..count).map(id));
         match content {
             Content::Ids(_) => assert!(count <= 64 && store.blocks.is_empty()),
@@ -44,7 +44,7 @@ fn contents_of_any_length_go_both_ways() {
 
 #[test]
 fn equal_ids_are_cut_at_the_maximum() {
-    let mut store = Store::default();
+    let mut store = Store::new(SMALL);
     let content = build(&mut store, std::iter::repeat_n(ChunkId([0xff; 20]), 10_000));
     assert!(matches!(content, Content::List { levels: 2, chunks: 10_000, .. }), "{content:?}");
     assert_eq!(expand(&store, &content).unwrap().len(), 10_000);
@@ -52,7 +52,7 @@ fn equal_ids_are_cut_at_the_maximum() {
 
 #[test]
 fn a_change_in_the_middle_changes_few_lists() {
-    let mut store = Store::default();
+    let mut store = Store::new(SMALL);
     let Content::List { levels, .. } = build(&mut store, (0..100_000).map(id)) else { panic!() };
     let before = store.blocks.len();
     assert!(before > 100);
@@ -63,7 +63,7 @@ fn a_change_in_the_middle_changes_few_lists() {
 
 #[test]
 fn lists_refer_to_what_they_hold() {
-    let mut store = Store::default();
+    let mut store = Store::new(SMALL);
     let Content::List { id: root, levels, .. } = build(&mut store, (0..100_000).map(id)) else { panic!() };
     let mut todo = vec![Reference::List { id: root, level: levels }];
     let mut chunks = Vec::new();
@@ -85,7 +85,7 @@ fn lists_refer_to_what_they_hold() {
 
 #[test]
 fn lists_that_do_not_fit_are_refused() {
-    let mut store = Store::default();
+    let mut store = Store::new(SMALL);
     let content = build(&mut store, (0..5000).map(id));
     let Content::List { id: root, levels, chunks } = content else { panic!() };
     for (levels, chunks) in [(levels, chunks - 1), (levels, chunks + 1), (levels + 1, chunks), (levels - 1, chunks)] {

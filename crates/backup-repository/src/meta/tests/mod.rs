@@ -4,9 +4,11 @@ mod codec;
 mod damage;
 mod diff;
 mod list;
+mod measure;
 mod tree;
 mod walk;
 
+use super::cut::{SHAPE, Shape};
 use super::*;
 use crate::crypto::ChunkKey;
 use crate::format::ids::ChunkId;
@@ -19,14 +21,21 @@ fn key() -> ChunkKey {
     ChunkKey([7; 32])
 }
 
+/// Blocks of a few entries, for deep trees of small listings.
+const SMALL: Shape = Shape { min_entries: 4, one_in: 16, max_bytes: 256 << 10 };
+
 /// Blocks by id, in the order in which they came.
-#[derive(Default)]
 struct Store {
+    shape: Shape,
     blocks: HashMap<ChunkId, Bytes>,
     order: Vec<ChunkId>,
 }
 
 impl Store {
+    fn new(shape: Shape) -> Self {
+        Store { shape, blocks: HashMap::new(), order: Vec::new() }
+    }
+
     fn put(&mut self, block: Vec<u8>) -> Result<ChunkId> {
         let id = key().id(&block);
         self.order.push(id);
@@ -39,7 +48,7 @@ impl Store {
     }
 
     fn tree(&mut self, entries: &[Found]) -> Option<Root> {
-        let mut builder = TreeBuilder::new(key());
+        let mut builder = TreeBuilder::with_shape(key(), self.shape);
         let mut sink = |block| self.put(block);
         let mut body = Vec::new();
         for found in entries {

@@ -2,13 +2,13 @@ use super::*;
 use std::collections::HashSet;
 
 fn blocks(listing: &[Found]) -> (Option<Root>, HashSet<ChunkId>) {
-    let mut store = Store::default();
+    let mut store = Store::new(SMALL);
     let root = store.tree(listing);
     (root, store.blocks.into_keys().collect())
 }
 
 fn leaves(listing: &[Found]) -> Vec<Vec<TreePath>> {
-    let mut store = Store::default();
+    let mut store = Store::new(SMALL);
     store.tree(listing);
     let leaves = store.order.iter().filter(|id| store.blocks[id][0] == LEAF);
     leaves
@@ -18,22 +18,26 @@ fn leaves(listing: &[Found]) -> Vec<Vec<TreePath>> {
 }
 
 #[test]
-fn a_tree_of_many_levels_is_read_back() {
-    let listing = plain_files(120_000);
-    let mut store = Store::default();
-    let root = store.tree(&listing).unwrap();
-    assert!(root.level >= 2, "{root:?}");
-    assert_eq!(store.read(Some(root), Ranges::all()), listing);
-    // Nodes come last, the root at the very end.
-    let first_node = store.order.iter().position(|id| store.blocks[id][0] == NODE).unwrap();
-    assert!(store.order[first_node..].iter().all(|id| store.blocks[id][0] == NODE));
-    assert_eq!(store.order.last(), Some(&root.id));
-    assert!(store.blocks.values().all(|block| block.len() <= cut::MAX_BYTES + 1024));
+fn trees_of_any_size_are_read_back() {
+    let all = plain_files(30_000);
+    for (shape, count, level) in [(SHAPE, 100, 0), (SHAPE, 30_000, 1), (SMALL, 20_000, 3), (SMALL, 2, 0)] {
+        let listing = &all[..count];
+        let mut store = Store::new(shape);
+        let root = store.tree(listing).unwrap();
+        assert_eq!(root.level, level);
+        assert_eq!(store.read(Some(root), Ranges::all()), listing);
+        // Nodes come last, the root at the very end.
+        let nodes = store.order.iter().position(|id| store.blocks[id][0] == NODE).unwrap_or(store.order.len());
+        assert!(store.order[nodes..].iter().all(|id| store.blocks[id][0] == NODE));
+        assert_eq!(store.order.last(), Some(&root.id));
+        let leaves = count / (shape.min_entries + shape.one_in as usize);
+        assert!((leaves * 3 / 4..=leaves * 4 / 3 + 1).contains(&nodes), "{nodes} leaves, not {leaves}");
+    }
 }
 
 #[test]
 fn entries_out_of_order_are_refused_and_nothing_breaks() {
-    let mut store = Store::default();
+    let mut store = Store::new(SMALL);
     let mut builder = TreeBuilder::new(key());
     let mut sink = |block| store.put(block);
     let (a, b) = (plain_file(1, 0), plain_file(2, 0));
@@ -54,15 +58,15 @@ fn entries_out_of_order_are_refused_and_nothing_breaks() {
 
 #[test]
 fn a_tree_whose_sink_failed_is_never_finished() {
-    let listing = plain_files(20_000);
-    for fails_at in 0..3 {
-        let mut store = Store::default();
+    let listing = plain_files(1000);
+    for fails_at in [0, 1, 30] {
+        let mut store = Store::new(SMALL);
         let mut count = 0;
         let mut sink = |block| {
             count += 1;
             if count == fails_at + 1 { Err(Error::new(ErrorKind::NoSpace, "full")) } else { store.put(block) }
         };
-        let mut builder = TreeBuilder::new(key());
+        let mut builder = TreeBuilder::with_shape(key(), SMALL);
         let mut body = Vec::new();
         let mut failures = 0;
         for found in &listing {
@@ -77,9 +81,9 @@ fn a_tree_whose_sink_failed_is_never_finished() {
 
 #[test]
 fn a_changed_content_moves_no_boundary_and_changes_one_block_a_level() {
-    let listing = plain_files(50_000);
+    let listing = plain_files(5000);
     let (root, before) = blocks(&listing);
-    for at in [0, 1, 25_000, 49_999] {
+    for at in [0, 1, 2500, 4999] {
         let mut changed = listing.clone();
         changed[at] = plain_file(at as u32, 1);
         assert_eq!(leaves(&changed), leaves(&listing));
@@ -91,11 +95,11 @@ fn a_changed_content_moves_no_boundary_and_changes_one_block_a_level() {
 
 #[test]
 fn a_new_or_lost_path_changes_few_leaves() {
-    let listing = plain_files(50_000);
+    let listing = plain_files(5000);
     let before = leaves(&listing).into_iter().collect::<HashSet<_>>();
     let changed_leaves = |listing: &[Found]| leaves(listing).into_iter().filter(|leaf| !before.contains(leaf)).count();
     let mut most = 0;
-    for at in (0..50_000).step_by(4999) {
+    for at in (0..5000).step_by(499) {
         let mut more = listing.clone();
         more.insert(at + 1, file(listing[at].entry.path.join(b"x").unwrap(), 0));
         let mut less = listing.clone();
@@ -109,8 +113,8 @@ fn a_new_or_lost_path_changes_few_leaves() {
 fn boundaries_depend_on_the_key() {
     let listing = plain_files(5000);
     let first = |key: ChunkKey| {
-        let mut cutter = cut::Cutter::new(key);
-        listing.iter().position(|found| cutter.cuts(0, found.entry.path.as_encoded()))
+        let mut cutter = cut::Cutter::new(key, SHAPE);
+        listing.iter().position(|found| cutter.cuts(0, 128, found.entry.path.as_encoded()))
     };
     assert_ne!(first(ChunkKey([1; 32])), first(ChunkKey([2; 32])));
 }
@@ -120,7 +124,7 @@ fn very_long_paths_make_a_tree_that_ends() {
     let directory = TreePath::from_components([vec![b'd'; 300_000]]).unwrap();
     let paths = (0..40u32).map(|n| directory.join(&[&n.to_be_bytes()[..], &vec![b'x'; 100_000]].concat()).unwrap());
     let listing: Vec<_> = paths.map(|path| file(path, 0)).collect();
-    let mut store = Store::default();
+    let mut store = Store::new(SMALL);
     let root = store.tree(&listing).unwrap();
     assert!(root.level >= 2, "{root:?}");
     assert_eq!(store.read(Some(root), Ranges::all()), listing);
@@ -133,8 +137,8 @@ fn large_entries_are_cut_by_bytes() {
         found.entry.size_bytes = Some(1 << 30);
         found.content = Content::Ids(vec![ChunkId([3; 20]); MAX_INLINE_CHUNKS]);
     }
-    let mut store = Store::default();
+    let mut store = Store::new(SHAPE);
     let root = store.tree(&listing);
-    assert!(store.blocks.values().all(|block| block.len() <= cut::MAX_BYTES + 1024));
+    assert!(store.blocks.values().all(|block| block.len() <= SHAPE.max_bytes + 1024));
     assert_eq!(store.read(root, Ranges::all()), listing);
 }

@@ -69,9 +69,9 @@ impl<S: SessionName> Plan<S> {
         let doomed_packs = found.condemned_packs.iter().copied().filter(|pack| packs.contains(pack));
         let doomed_runs = found.condemned_runs.iter().copied().filter(|run| runs.contains(run));
         let doomed_sessions: BTreeSet<S> = runs.iter().map(|run| run.session).collect();
-        let void = doomed_sessions.into_iter().filter(|session| {
-            rules.keeps(Rule::VoidRuns) && view.is_fenced(*session) && !view.is_void(*session)
-        });
+        let void = doomed_sessions
+            .into_iter()
+            .filter(|session| rules.keeps(Rule::VoidRuns) && view.is_fenced(*session) && !view.is_void(*session));
         let mut condemn = Condemned { packs: Vec::new(), runs: found.merge.clone() };
         condemn.runs.extend(&found.dead_runs);
         let room = MAX_CONDEMNED.saturating_sub(condemn.runs.len());

@@ -1,0 +1,215 @@
+use super::objects::{SessionInfo, create, create_record};
+use super::records::condemned;
+use crate::crypto::random;
+use crate::format::ids::{PackName, RunName, SessionId};
+use crate::format::record::RecordKind;
+use crate::format::snapshot::{snapshot_key, to_ms};
+use crate::protocol::{Lease, Occupant, Object, Outcome, Renewal, RenewalTask, Writer, WriterTask};
+use crate::push::Failure;
+use crate::repository::Inner;
+use backup_core::{Error, ErrorKind, Result, StorageExt};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+use tokio::task::JoinHandle;
+
+/// Who hands out the names of packs and is told what came of them.
+pub(crate) trait Names: Send + Sync {
+    fn begin_pack(&self) -> Result<PackName>;
+    fn pack_stored(&self, pack: PackName, outcome: Outcome) -> Result<()>;
+}
+
+/// A session id of this writer and name, from now.
+pub(crate) fn new_id(inner: &Inner, name: &str) -> Result<SessionId> {
+    let now = u64::try_from(to_ms(SystemTime::now())).unwrap_or(0).to_be_bytes();
+    let parts: [&[u8]; 3] = [now.get(2..).unwrap_or_default(), &inner.series(name)?, &random::<6>()?];
+    let mut id = [0; 16];
+    for (to, from) in id.iter_mut().zip(parts.into_iter().flatten()) {
+        *to = *from;
+    }
+    Ok(SessionId(id))
+}
+
+/// A session that writes: its machine, and the renewal of its lease.
+pub(crate) struct LiveSession {
+    inner: Arc<Inner>,
+    info: SessionInfo,
+    writer: Mutex<Writer>,
+    condemned: HashSet<PackName>,
+    renewal: Option<JoinHandle<()>>,
+}
+
+impl LiveSession {
+    /// Starts a session and makes its listings, in the protocol's order, up to where it may write. A session that may
+    /// have been fenced meanwhile fails through `failure`.
+    ///
+    /// # Errors
+    /// What the storage said; `Damaged` for records that cannot be read.
+    pub(crate) async fn start(inner: Arc<Inner>, name: &str, host: &str, failure: Arc<Failure>) -> Result<LiveSession> {
+        let id = new_id(&inner, name)?;
+        let info = SessionInfo {
+            name: name.to_owned(),
+            host: host.to_owned(),
+            domain: inner.domain,
+            time: to_ms(SystemTime::now()),
+            adopts: Vec::new(),
+        };
+        let started = Instant::now();
+        let mut session = LiveSession {
+            writer: Mutex::new(Writer::new(id)),
+            condemned: HashSet::new(),
+            renewal: None,
+            info: info.clone(),
+            inner: inner.clone(),
+        };
+        loop {
+            let task = session.writer().next()?;
+            match task {
+                WriterTask::Create(object) => {
+                    let outcome = create(&inner, &object, &info).await?;
+                    session.writer().created(outcome)?;
+                }
+                WriterTask::ListCondemned => {
+                    let records = condemned(&inner, Duration::MAX, None).await?;
+                    session.writer().condemned(&records)?;
+                    let names = records.iter().filter_map(|record| record.names.as_ref());
+                    session.condemned = names.flat_map(|names| names.packs.iter().map(|pack| PackName::from(*pack))).collect();
+                }
+                WriterTask::ListIndex => {
+                    let void = voided(&inner).await?;
+                    session.writer().indexed(void)?;
+                }
+                WriterTask::Write => break,
+                WriterTask::ListRuns(_) | WriterTask::ListPacks(_) | WriterTask::Done => {
+                    return Err(Error::new(ErrorKind::Internal, "a fresh session adopts nothing"));
+                }
+            }
+        }
+        let renewal = Renewal::new(id, Lease::STANDARD);
+        session.renewal = Some(tokio::spawn(renew(inner, info, renewal, started, failure)));
+        Ok(session)
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn id(&self) -> SessionId {
+        self.writer().session()
+    }
+
+    /// Packs that do not count.
+    pub(crate) fn condemned(&self) -> &HashSet<PackName> {
+        &self.condemned
+    }
+
+    /// Whether a listed run counts.
+    pub(crate) fn is_run_of_use(&self, run: RunName) -> bool {
+        self.writer().is_run_of_use(run.into())
+    }
+
+    /// The name of the next run, which lists all packs stored since the last.
+    pub(crate) fn begin_run(&self) -> Result<Option<RunName>> {
+        match self.writer().begin_run()? {
+            Some(Object::Run { run, .. }) => Ok(Some(run.into())),
+            _ => Ok(None),
+        }
+    }
+
+    pub(crate) fn run_stored(&self, outcome: Outcome) -> Result<()> {
+        Ok(self.writer().run_stored(outcome)?)
+    }
+
+    /// Creates the snapshot.
+    ///
+    /// # Errors
+    /// `Fenced` when somebody ended this session: nothing of it counts.
+    pub(crate) async fn commit(&self, payload: &[u8]) -> Result<()> {
+        self.writer().commit()?;
+        let outcome = create_record(&self.inner, RecordKind::Snapshot, &snapshot_key(&self.id())?, payload).await?;
+        Ok(self.writer().created(outcome)?)
+    }
+
+    /// Ends the session without a snapshot.
+    ///
+    /// # Errors
+    /// When packs stand in no run, or the end cannot be recorded.
+    pub(crate) async fn give_up(&self) -> Result<()> {
+        self.writer().give_up()?;
+        self.end().await
+    }
+
+    /// Records that the session is over, after its commit.
+    ///
+    /// # Errors
+    /// What the storage said; the commit stands all the same.
+    pub(crate) async fn end(&self) -> Result<()> {
+        let task = self.writer().next()?;
+        if let WriterTask::Create(object) = task {
+            let outcome = create(&self.inner, &object, &self.info).await?;
+            self.writer().created(outcome)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for LiveSession {
+    fn drop(&mut self) {
+        if let Some(renewal) = &self.renewal {
+            renewal.abort();
+        }
+    }
+}
+
+impl Names for LiveSession {
+    fn begin_pack(&self) -> Result<PackName> {
+        Ok(self.writer().begin_pack()?.into())
+    }
+
+    fn pack_stored(&self, pack: PackName, outcome: Outcome) -> Result<()> {
+        Ok(self.writer().pack_stored(pack.into(), outcome)?)
+    }
+}
+
+/// What a finished put of a pack or run means.
+pub(crate) fn outcome_of<T>(result: Result<T>) -> Result<Outcome> {
+    match result {
+        Ok(_) => Ok(Outcome::Created),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Outcome::Taken(Occupant::Other)),
+        Err(error) => Err(error),
+    }
+}
+
+/// The sessions whose runs do not count.
+async fn voided(inner: &Inner) -> Result<Vec<SessionId>> {
+    let listed = inner.storage.list_all("index/").await?;
+    let session = |key: &backup_core::Key| SessionId::from_hex(key.as_str().strip_prefix("index/")?.strip_suffix(".void")?).ok();
+    Ok(listed.iter().filter_map(|(key, _)| session(key)).collect())
+}
+
+async fn renew(inner: Arc<Inner>, info: SessionInfo, mut renewal: Renewal, started: Instant, failure: Arc<Failure>) {
+    // After an error: soon enough to keep the lease, seldom enough not to be a load.
+    const AGAIN: Duration = Duration::from_secs(60);
+    loop {
+        match renewal.next(started.elapsed()) {
+            RenewalTask::WaitUntil(time) => tokio::time::sleep(time.saturating_sub(started.elapsed())).await,
+            RenewalTask::Create(object) => {
+                let sent = started.elapsed();
+                match create(&inner, &object, &info).await {
+                    Ok(outcome) => {
+                        if let Err(stop) = renewal.created(sent, outcome) {
+                            return failure.set(stop.into());
+                        }
+                    }
+                    Err(_) => tokio::time::sleep(AGAIN).await,
+                }
+            }
+            RenewalTask::Stop => {
+                return failure.set(Error::new(
+                    ErrorKind::Fenced,
+                    "the session could not renew its lease for a whole day and may have been ended: push again",
+                ));
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+use crate::format::ids::{RunName, SessionId};
+use crate::format::record::{self, MAX_RECORD, RawRecord, RecordKind, from_json, open_json, seal_json, to_json};
+use crate::format::snapshot::{snapshot_key, to_ms};
+use crate::protocol::{Object, Occupant, Outcome, Tombstone};
+use crate::repository::Inner;
+use backup_core::{Error, ErrorKind, Key, Result, StorageExt};
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::time::SystemTime;
+
+/// What a session's start and renewals say of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct SessionInfo {
+    pub(crate) name: String,
+    pub(crate) host: String,
+    pub(crate) domain: u32,
+    /// Milliseconds since 1970, by the writer's clock.
+    pub(crate) time: i64,
+    /// Sessions that it means to take over, newest first.
+    #[serde(default)]
+    pub(crate) adopts: Vec<String>,
+}
+
+/// Creates an object of the protocol that is no pack, run or snapshot, and says what came of it.
+///
+/// # Errors
+/// What the storage said; `Internal` for an object that is written elsewhere.
+pub(crate) async fn create(inner: &Inner, object: &Object, info: &SessionInfo) -> Result<Outcome> {
+    let key = key_of(object)?;
+    let (kind, payload) = match object {
+        Object::Start { adopts, .. } => {
+            let adopts = adopts.iter().map(SessionId::to_string).collect();
+            (RecordKind::SessionStart, seal_json(&inner.keys.index, &key, &SessionInfo { adopts, ..info.clone() })?)
+        }
+        Object::Renewal { .. } => {
+            let now = SessionInfo { time: to_ms(SystemTime::now()), ..info.clone() };
+            (RecordKind::Renewal, seal_json(&inner.keys.index, &key, &now)?)
+        }
+        Object::End(_) => (RecordKind::SessionEnd, Vec::new()),
+        Object::RunTombstone(_) => (RecordKind::RunTombstone, Vec::new()),
+        Object::Void(_) => (RecordKind::Void, Vec::new()),
+        Object::SnapshotTombstone { tombstone, .. } => (RecordKind::Tombstone, to_json(tombstone)?),
+        Object::Condemned { names, .. } => (RecordKind::Condemned, to_json(names)?),
+        Object::Waits { sessions, .. } => (RecordKind::Waits, to_json(sessions)?),
+        Object::Gone { sessions, .. } => (RecordKind::Gone, to_json(sessions)?),
+        Object::Forgotten(_) => (RecordKind::Forgotten, Vec::new()),
+        Object::Run { .. } | Object::Commit(_) => {
+            return Err(Error::new(ErrorKind::Internal, "this object is not written so").context("key", key));
+        }
+    };
+    create_record(inner, kind, &key, &payload).await
+}
+
+/// Creates a record under its key and says what came of it.
+///
+/// # Errors
+/// What the storage said.
+pub(crate) async fn create_record(inner: &Inner, kind: RecordKind, key: &Key, payload: &[u8]) -> Result<Outcome> {
+    let bytes: Bytes = record::write(kind, &inner.config.repository, key.as_str(), &inner.signing, payload)?;
+    match inner.storage.create(key, bytes).await {
+        Ok(_) => Ok(Outcome::Created),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Outcome::Taken(occupant(inner, key).await?)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Which object stands under a key that is taken.
+///
+/// # Errors
+/// What the storage said.
+pub(crate) async fn occupant(inner: &Inner, key: &Key) -> Result<Occupant> {
+    if key.as_str().starts_with("index/") {
+        let head = inner.storage.get_range(key, 0..8).await;
+        return Ok(match head {
+            Ok(head) if head == b"BKUPRUN0" => Occupant::Run,
+            Ok(_) => Occupant::RunTombstone,
+            Err(error) if error.kind() == ErrorKind::Damaged => Occupant::Other,
+            Err(error) => return Err(error),
+        });
+    }
+    let bytes = inner.storage.get_bytes(key, MAX_RECORD).await?;
+    // One that cannot be believed is somebody else's all the same.
+    let Ok(raw) = RawRecord::parse(&bytes) else { return Ok(Occupant::Other) };
+    let is = |kind| raw.verify(kind, &inner.config.repository, key.as_str(), &inner.config.signing).is_ok();
+    if is(RecordKind::Snapshot) {
+        Ok(Occupant::Commit)
+    } else if is(RecordKind::Tombstone) {
+        Ok(Occupant::SnapshotTombstone(from_json::<Tombstone>(raw.payload)?))
+    } else {
+        Ok(Occupant::Other)
+    }
+}
+
+/// Where an object of the protocol stands.
+///
+/// # Errors
+/// None in practice: such keys are always valid.
+pub(crate) fn key_of(object: &Object) -> Result<Key> {
+    match object {
+        Object::Start { session, .. } => Key::new(format!("sessions/{session}/0")),
+        Object::Renewal { session, number } => Key::new(format!("sessions/{session}/{number}")),
+        Object::End(session) => Key::new(format!("sessions/{session}/end")),
+        Object::Run { run, .. } | Object::RunTombstone(run) => RunName::from(*run).key(),
+        Object::Void(session) => Key::new(format!("index/{session}.void")),
+        Object::Commit(session) | Object::SnapshotTombstone { session, .. } => snapshot_key(session),
+        Object::Condemned { record, .. } => Key::new(format!("condemned/{record}")),
+        Object::Waits { record, .. } => Key::new(format!("condemned/{record}.waits")),
+        Object::Gone { record, .. } => Key::new(format!("condemned/{record}.gone")),
+        Object::Forgotten(session) => Key::new(format!("notes/{session}/forgotten")),
+    }
+}
+
+/// Reads a clear record of an owner.
+///
+/// # Errors
+/// `Damaged` when it is not what was written; what the storage said.
+pub(crate) async fn read_clear<T: DeserializeOwned>(inner: &Inner, kind: RecordKind, key: &Key) -> Result<T> {
+    let bytes = inner.storage.get_bytes(key, MAX_RECORD).await?;
+    let raw = RawRecord::parse(&bytes).map_err(|e| e.context("key", key))?;
+    raw.verify(kind, &inner.config.repository, key.as_str(), &inner.config.signing).map_err(|e| e.context("key", key))?;
+    from_json(raw.payload).map_err(|e| e.context("key", key))
+}
+
+/// Reads the start of a session.
+///
+/// # Errors
+/// As [`read_clear`].
+pub(crate) async fn read_start(inner: &Inner, session: &SessionId) -> Result<SessionInfo> {
+    let key = Key::new(format!("sessions/{session}/0"))?;
+    let bytes = inner.storage.get_bytes(&key, MAX_RECORD).await?;
+    let raw = RawRecord::parse(&bytes).map_err(|e| e.context("key", &key))?;
+    raw.verify(RecordKind::SessionStart, &inner.config.repository, key.as_str(), &inner.config.signing)?;
+    open_json(&inner.keys.index, &key, raw.payload)
+}

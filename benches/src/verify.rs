@@ -21,18 +21,19 @@ pub(crate) enum Depth {
 /// Compares the output folder of a step that restores with the data set.
 pub(crate) fn restored(step: Step, place: &Place<'_>, depth: Depth) -> Result<()> {
     match step {
-        Step::Pull => whole(&place.data.root, &place.out, depth),
+        Step::Pull => whole(&place.data.root, &place.data.facts.hash, &place.out, depth),
         Step::PullOne => one(&place.data.one, &place.out),
         _ => Ok(()),
     }
 }
 
-fn whole(root: &Path, out: &Path, depth: Depth) -> Result<()> {
+/// `expected` is the hash of `root`.
+fn whole(root: &Path, expected: &str, out: &Path, depth: Depth) -> Result<()> {
     // Some tools restore the absolute path of the source below the target.
     let nested = out.join(root.strip_prefix("/").unwrap_or(root));
     let found = if nested.is_dir() { nested } else { out.to_owned() };
     match depth {
-        Depth::Contents => ensure!(hash(root)? == hash(&found)?, "what was restored differs from the source"),
+        Depth::Contents => ensure!(hash(&found)? == expected, "what was restored differs from the source"),
         Depth::Names => ensure!(names(root)? == names(&found)?, "names or lengths differ from the source"),
     }
     Ok(())
@@ -82,11 +83,12 @@ mod tests {
         let same = folder(&[("a/x", "one"), ("b", "two")]);
         let content = folder(&[("a/x", "one"), ("b", "twO")]);
         let missing = folder(&[("a/x", "one")]);
+        let expected = hash(source.path()).unwrap();
         for depth in [Depth::Names, Depth::Contents] {
-            whole(source.path(), same.path(), depth).unwrap();
-            assert!(whole(source.path(), missing.path(), depth).is_err());
+            whole(source.path(), &expected, same.path(), depth).unwrap();
+            assert!(whole(source.path(), &expected, missing.path(), depth).is_err());
         }
-        assert!(whole(source.path(), content.path(), Depth::Contents).is_err());
+        assert!(whole(source.path(), &expected, content.path(), Depth::Contents).is_err());
     }
 
     #[test]
@@ -96,7 +98,7 @@ mod tests {
         let nested = out.path().join(source.path().strip_prefix("/").unwrap()).join("a");
         fs::create_dir_all(&nested).unwrap();
         fs::write(nested.join("x"), "one").unwrap();
-        whole(source.path(), out.path(), Depth::Contents).unwrap();
+        whole(source.path(), &hash(source.path()).unwrap(), out.path(), Depth::Contents).unwrap();
     }
 
     #[test]

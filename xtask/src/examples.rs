@@ -1,38 +1,37 @@
 //! The examples: each is run, and each asserts its own result.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use crate::built::executables;
 use crate::counts::Tally;
 use crate::process;
 use crate::steps::Outcome;
 use crate::suite::cargo_test;
-use crate::workspace::{Package, Workspace};
+use crate::workspace::Workspace;
 
-/// The name under which the number of examples that ran is pinned.
-const PINNED_AS: &str = "(examples)";
+/// The name under which the tests of packages outside the workspace are counted.
+const OUTSIDE: &str = "(outside)";
 
-/// Runs every example target of every package, and counts them into the tally.
-pub(crate) fn run_all(workspace: &Workspace, tally: &mut Tally) -> Result<Outcome> {
+/// Runs every example of every package, and every program of the packages below examples/. Gives how many succeeded.
+pub(crate) fn run_all(workspace: &Workspace, succeeded: &mut u64) -> Result<Outcome> {
+    let mut build = workspace.cargo();
+    build.args(["build", "--workspace", "--all-features", "--examples", "--bins", "--locked"]);
+    let folder = workspace.root.join("examples");
     let mut failed = Vec::new();
-    let counts = tally.by_package.entry(PINNED_AS.to_owned()).or_default();
-    for package in &workspace.packages {
-        for target in package.targets.iter().filter(|target| target.kind == "example") {
-            let mut command = workspace.cargo();
-            command.args(["run", "--quiet", "--package", &package.name, "--example", &target.name]);
-            if !target.required_features.is_empty() {
-                command.args(["--features", &target.required_features.join(",")]);
-            }
-            if process::status(&mut command)?.success() {
-                counts.passed += 1;
-            } else {
-                counts.failed += 1;
-                failed.push(target.name.as_str());
-            }
+    for program in executables(workspace, &mut build)? {
+        if program.kind != "example" && !program.package.manifest.starts_with(&folder) {
+            continue;
+        }
+        if process::status(Command::new(&program.path).current_dir(&workspace.root))?.success() {
+            *succeeded += 1;
+        } else {
+            failed.push(program.path.file_name().unwrap_or_default().to_string_lossy().into_owned());
         }
     }
-    let remark = format!("{} ran", counts.passed + counts.failed);
+    let remark = format!("{succeeded} ran");
     Ok(if failed.is_empty() { Outcome::Passed(remark) } else { Outcome::Failed(failed.join(", ")) })
 }
 
@@ -49,25 +48,21 @@ pub(crate) fn test_outside(workspace: &Workspace, tally: &mut Tally) -> Result<O
         if !status.success() || found.total().passed == 0 {
             failed.push(manifest.display().to_string());
         }
-        tally.merge(Tally { by_package: [(PINNED_OUTSIDE.to_owned(), found.total())].into(), crashed: Vec::new() });
+        tally.merge(Tally { by_package: [(OUTSIDE.to_owned(), found.total())].into(), crashed: Vec::new() });
     }
     let remark = format!("{} packages", outside.len());
     Ok(if failed.is_empty() { Outcome::Passed(remark) } else { Outcome::Failed(failed.join(", ")) })
 }
 
-/// The name under which the number of tests outside the workspace is pinned.
-const PINNED_OUTSIDE: &str = "(outside)";
-
 fn outside(workspace: &Workspace) -> Result<Vec<PathBuf>> {
     let folder = workspace.root.join("examples");
-    let is_member = |manifest: &PathBuf| workspace.packages.iter().any(|Package { manifest: own, .. }| own == manifest);
     let mut found = Vec::new();
     if !folder.is_dir() {
         return Ok(found);
     }
     for entry in std::fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))? {
         let manifest = entry?.path().join("Cargo.toml");
-        if manifest.is_file() && !is_member(&manifest) {
+        if manifest.is_file() && workspace.packages.iter().all(|package| package.manifest != manifest) {
             found.push(manifest);
         }
     }

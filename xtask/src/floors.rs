@@ -52,12 +52,13 @@ impl Floors {
     }
 }
 
-/// What ran, under the names of the pinned file: every package of the workspace, and what else the tally has.
-pub(crate) fn ran(workspace: &Workspace, tally: &Tally) -> BTreeMap<String, u64> {
+/// What ran, under the names of the pinned file: every package of the workspace, what else the tally has, and examples.
+pub(crate) fn ran(workspace: &Workspace, tally: &Tally, examples: u64) -> BTreeMap<String, u64> {
     let mut ran: BTreeMap<String, u64> = workspace.packages.iter().map(|package| (package.name.clone(), 0)).collect();
     for (name, counts) in &tally.by_package {
         ran.insert(name.clone(), counts.passed);
     }
+    ran.insert("(examples)".to_owned(), examples);
     ran
 }
 

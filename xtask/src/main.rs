@@ -1,6 +1,7 @@
 //! `cargo xtask`: the one door to everything that a developer or CI runs.
 
 mod bench;
+mod built;
 mod counts;
 mod deny;
 mod examples;

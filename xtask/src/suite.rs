@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
 
-use anyhow::{Context, Result, bail};
-use serde_json::Value;
+use anyhow::{Result, bail};
 
+use crate::built::{Executable, executables};
 use crate::counts::{Reader, Tally};
 use crate::floors::{self, Floors};
 use crate::setup::Setup;
 use crate::steps::{Outcome, Steps};
-use crate::workspace::{Workspace, text};
+use crate::workspace::Workspace;
 use crate::{deny, examples, process, setup, toolchain};
 
 /// The options of `test`.
@@ -42,6 +42,7 @@ impl Options {
 pub(crate) fn run(workspace: &Workspace, options: Options) -> Result<bool> {
     let mut steps = Steps::default();
     let mut tally = Tally::default();
+    let mut examples = 0;
     let mut python = None;
     steps.run("set up", || {
         let Setup { python: found } = setup::run(workspace)?;
@@ -52,12 +53,12 @@ pub(crate) fn run(workspace: &Workspace, options: Options) -> Result<bool> {
     let environment = Environment { slow: options.all, python: python.as_deref() };
     steps.run("tests", || tests(workspace, environment, &mut tally));
     steps.run("documentation tests", || documentation_tests(workspace, environment, &mut tally));
-    steps.run("examples", || examples::run_all(workspace, &mut tally));
+    steps.run("examples", || examples::run_all(workspace, &mut examples));
     steps.run("packages outside the workspace", || examples::test_outside(workspace, &mut tally));
     steps.run("dependency rules (cargo-deny)", || deny::rules(workspace));
     steps.run("advisories (cargo-deny)", || deny::advisories(workspace));
     let green = steps.failed() == 0 && tally.total().failed == 0;
-    steps.run("number of tests", || number_of_tests(workspace, options.raise_floors && green, &tally));
+    steps.run("number of tests", || number_of_tests(workspace, options.raise_floors && green, &tally, examples));
 
     println!("\n{steps}");
     for (package, counts) in &tally.by_package {
@@ -115,10 +116,14 @@ impl Environment<'_> {
 fn tests(workspace: &Workspace, environment: Environment<'_>, tally: &mut Tally) -> Result<Outcome> {
     // Once to build and learn which binary belongs to which package, once to run.
     let mut build = workspace.cargo();
-    build.args(["test", "--workspace", "--tests", "--locked", "--no-run", "--message-format=json-render-diagnostics"]);
-    let owners = owners(workspace, &process::output(&mut build)?)?;
+    build.args(["test", "--workspace", "--all-features", "--tests", "--locked", "--no-run"]);
+    let owner = |program: Executable<'_>| {
+        let file = program.path.file_name()?.to_string_lossy().into_owned();
+        Some((file, program.package.name.clone()))
+    };
+    let owners = executables(workspace, &mut build)?.into_iter().filter_map(owner).collect();
     let mut command = workspace.cargo();
-    command.args(["test", "--workspace", "--tests", "--locked", "--no-fail-fast"]);
+    command.args(["test", "--workspace", "--all-features", "--tests", "--locked", "--no-fail-fast"]);
     environment.apply(&mut command);
     let (status, found) = cargo_test(&mut command, owners)?;
     finish(status, found, tally)
@@ -127,7 +132,7 @@ fn tests(workspace: &Workspace, environment: Environment<'_>, tally: &mut Tally)
 fn documentation_tests(workspace: &Workspace, environment: Environment<'_>, tally: &mut Tally) -> Result<Outcome> {
     let owners = workspace.packages.iter().map(|package| (package.name.replace('-', "_"), package.name.clone()));
     let mut command = workspace.cargo();
-    command.args(["test", "--workspace", "--doc", "--locked", "--no-fail-fast"]);
+    command.args(["test", "--workspace", "--all-features", "--doc", "--locked", "--no-fail-fast"]);
     environment.apply(&mut command);
     let (status, found) = cargo_test(&mut command, owners.collect())?;
     finish(status, found, tally)
@@ -156,23 +161,8 @@ pub(crate) fn cargo_test(command: &mut Command, owners: BTreeMap<String, String>
     Ok((status, reader.finish()))
 }
 
-/// The package of each test binary, from cargo's build messages.
-fn owners(workspace: &Workspace, messages: &str) -> Result<BTreeMap<String, String>> {
-    let mut owners = BTreeMap::new();
-    for line in messages.lines() {
-        let message: Value = serde_json::from_str(line).context("cargo's build messages")?;
-        let Some(executable) = message.get("executable").and_then(Value::as_str) else { continue };
-        let id = text(&message, "package_id")?;
-        let package = workspace.packages.iter().find(|package| package.id == id);
-        if let (Some(package), Some((_, file))) = (package, executable.rsplit_once('/')) {
-            owners.insert(file.to_owned(), package.name.clone());
-        }
-    }
-    Ok(owners)
-}
-
-fn number_of_tests(workspace: &Workspace, raise_floors: bool, tally: &Tally) -> Result<Outcome> {
-    let ran = floors::ran(workspace, tally);
+fn number_of_tests(workspace: &Workspace, raise_floors: bool, tally: &Tally, examples: u64) -> Result<Outcome> {
+    let ran = floors::ran(workspace, tally, examples);
     let mut floors = Floors::load(workspace)?;
     if raise_floors {
         floors.raise(&ran)?;

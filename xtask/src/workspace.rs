@@ -32,7 +32,6 @@ pub(crate) struct Target {
     pub(crate) name: String,
     /// `lib`, `bin`, `test`, `bench`, `example`, ...
     pub(crate) kind: String,
-    pub(crate) required_features: Vec<String>,
 }
 
 impl Workspace {
@@ -77,9 +76,8 @@ fn package(value: &Value) -> Result<Package> {
 }
 
 fn target(value: &Value) -> Result<Target> {
-    let strings = |key| array(value, key).filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>();
-    let kind = strings("kind").into_iter().next().context("cargo metadata: a target without a kind")?;
-    Ok(Target { name: text(value, "name")?, kind, required_features: strings("required-features") })
+    let kind = array(value, "kind").find_map(Value::as_str).context("cargo metadata: a target without a kind")?;
+    Ok(Target { name: text(value, "name")?, kind: kind.to_owned() })
 }
 
 /// The elements below `key`; none if there is no such array.

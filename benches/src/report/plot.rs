@@ -10,7 +10,7 @@ use super::Measure;
 use super::table::number;
 use crate::caches::Cache;
 use crate::data::Set;
-use crate::results::Results;
+use crate::results::{Results, ToolFacts};
 use crate::tools::Step;
 
 const PLOTS: &[(&str, &str, Measure)] = &[
@@ -33,7 +33,7 @@ const COLOURS: [RGBColor; 6] = [
     RGBColor(150, 150, 150),
 ];
 
-/// Bars longer than this many times the best are cut: their number tells.
+/// Bars longer than this many times the best are cut, and marked: their number tells.
 const CUT: f64 = 6.0;
 const SIZE: (u32, u32) = (1100, 380);
 
@@ -54,13 +54,18 @@ pub(super) fn write_all(results: &Results, folder: &Path) -> Result<Vec<PathBuf>
 
 struct Group {
     set: Set,
-    /// Which tool, and its number.
+    /// Which of the tools that ran, and its number.
     bars: Vec<(usize, f64)>,
+}
+
+/// The tools that ran; their order gives places and colours.
+fn ran(results: &Results) -> Vec<&ToolFacts> {
+    results.tools.iter().filter(|tool| tool.version.is_some()).collect()
 }
 
 fn groups(results: &Results, measure: Measure) -> Vec<Group> {
     let bars = |set| {
-        let tools = results.tools.iter().enumerate();
+        let tools = ran(results).into_iter().enumerate();
         tools.filter_map(|(index, tool)| Some((index, measure.of(results, set, &tool.name, Cache::Warm)?))).collect()
     };
     let groups = results.sets.iter().map(|facts| Group { set: facts.set, bars: bars(facts.set) });
@@ -82,7 +87,7 @@ fn draw<'a>(
         .y_label_area_size(36)
         .build_cartesian_2d(0.0..groups.len() as f64, 0.0..CUT + 1.0)?;
     chart.configure_mesh().disable_x_mesh().disable_x_axis().light_line_style(WHITE).y_labels(7).draw()?;
-    let width = 0.9 / results.tools.len().max(1) as f64;
+    let width = 0.9 / ran(results).len().max(1) as f64;
     let centred =
         |size: i32| ("sans-serif", size).into_font().into_text_style(&area).pos(Pos::new(HPos::Center, VPos::Bottom));
     for (at, group) in groups.iter().enumerate() {
@@ -92,11 +97,12 @@ fn draw<'a>(
             let top = (value / best).min(CUT);
             let colour = COLOURS.get(tool % COLOURS.len()).copied().unwrap_or(BLACK);
             chart.draw_series([Rectangle::new([(left, 0.0), (left + width * 0.92, top)], colour.filled())])?;
-            let label = Text::new(number(*value), (left + width * 0.46, top + 0.05), centred(11));
+            let cut = if value / best > CUT { " ↑" } else { "" };
+            let label = Text::new(format!("{}{cut}", number(*value)), (left + width * 0.46, top + 0.05), centred(11));
             chart.draw_series([label])?;
         }
-        let label = Text::new(group.set.name(), (at as f64 + 0.5, -0.45), centred(14));
-        chart.plotting_area().draw(&label)?;
+        let (x, y) = chart.backend_coord(&(at as f64 + 0.5, 0.0));
+        area.draw(&Text::new(group.set.name(), (x, y + 20), centred(14)))?;
     }
     legend(&area, results)?;
     area.present()?;
@@ -107,7 +113,7 @@ fn legend<'a>(
     area: &DrawingArea<SVGBackend<'a>, plotters::coord::Shift>,
     results: &Results,
 ) -> Result<(), Box<dyn std::error::Error + 'a>> {
-    for (index, tool) in results.tools.iter().enumerate().filter(|(_, tool)| tool.version.is_some()) {
+    for (index, tool) in ran(results).into_iter().enumerate() {
         let (x, y) = (60 + 130 * index as i32, 40);
         let colour = COLOURS.get(index % COLOURS.len()).copied().unwrap_or(BLACK);
         area.draw(&Rectangle::new([(x, y), (x + 12, y + 12)], colour.filled()))?;

@@ -117,7 +117,9 @@ fn permissions(mode: u32) -> String {
 fn target(entry: &Entry) -> Option<String> {
     match &entry.kind {
         EntryKind::Symlink { target } => Some(printable(target)),
-        EntryKind::CharDevice { major, minor } | EntryKind::BlockDevice { major, minor } => Some(format!("{major}:{minor}")),
+        EntryKind::CharDevice { major, minor } | EntryKind::BlockDevice { major, minor } => {
+            Some(format!("{major}:{minor}"))
+        }
         _ => None,
     }
 }
@@ -151,7 +153,8 @@ mod tests {
 
     #[test]
     fn permissions_read_like_those_of_ls() {
-        for (mode, text) in [(0o755, "rwxr-xr-x"), (0o4755, "rwsr-xr-x"), (0o2640, "rw-r-S---"), (0o1777, "rwxrwxrwt")] {
+        for (mode, text) in [(0o755, "rwxr-xr-x"), (0o4755, "rwsr-xr-x"), (0o2640, "rw-r-S---"), (0o1777, "rwxrwxrwt")]
+        {
             assert_eq!(permissions(mode), text);
         }
     }

@@ -13,8 +13,10 @@ pub(crate) fn components<'a>(backup: &'a dyn Backup, only: Option<&str>) -> Resu
         .filter(|(_, component)| only.is_none_or(|name| component.spec.name == name))
         .collect();
     match only {
-        Some(name) if chosen.is_empty() => Err(Failure::new(Exit::NotFound, format!("the snapshot has no component {name:?}"))
-            .hint(format!("it has {}", backup.summary().components.join(", ")))),
+        Some(name) if chosen.is_empty() => {
+            Err(Failure::new(Exit::NotFound, format!("the snapshot has no component {name:?}"))
+                .hint(format!("it has {}", backup.summary().components.join(", "))))
+        }
         _ => Ok(chosen),
     }
 }
@@ -75,7 +77,8 @@ impl Listing {
                 Ok(None) => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Damaged => {
                     self.damaged = true;
-                    self.screen.warn(format_args!("a part of the listing is damaged and left out: {}", Failure::from(error)));
+                    self.screen
+                        .warn(format_args!("a part of the listing is damaged and left out: {}", Failure::from(error)));
                 }
                 Err(error) => return Err(error.into()),
             }

@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod context;
 mod describe;
+mod drivers;
 mod exit;
 mod failure;
 mod interrupt;

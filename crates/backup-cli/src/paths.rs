@@ -72,7 +72,9 @@ mod tests {
 
     #[test]
     fn what_ls_prints_means_the_same_path() {
-        for name in [&b"plain"[..], b"a\nb\tc\r", b"back\\slash", b"\\n", b"\xff\xfe", "ä\u{1b}\u{85}".as_bytes(), b"\\xff"] {
+        for name in
+            [&b"plain"[..], b"a\nb\tc\r", b"back\\slash", b"\\n", b"\xff\xfe", "ä\u{1b}\u{85}".as_bytes(), b"\\xff"]
+        {
             let path = TreePath::from_components([&b"home"[..], name]).unwrap();
             assert_eq!(parse(OsStr::new(&path.to_string())).unwrap(), path, "{path}");
         }
@@ -80,7 +82,9 @@ mod tests {
 
     #[test]
     fn what_is_no_escape_stands_for_itself() {
-        for text in [&b"/a\\"[..], b"/a\\q", b"/a\\x4", b"/a\\xzz", b"/a\\u{}", b"/a\\u{d800}", b"/a\\u{1234567}", b"/\xff"] {
+        for text in
+            [&b"/a\\"[..], b"/a\\q", b"/a\\x4", b"/a\\xzz", b"/a\\u{}", b"/a\\u{d800}", b"/a\\u{1234567}", b"/\xff"]
+        {
             let path = parse(OsStr::from_bytes(text)).unwrap();
             assert_eq!(path.to_slashed(), text, "{path}");
         }

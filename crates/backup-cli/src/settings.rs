@@ -82,8 +82,12 @@ mod tests {
 
     #[test]
     fn options_go_before_the_environment() {
-        let environment =
-            [("BACKUP_REPOSITORY", "/env"), ("BACKUP_IDENTITY", "/id"), ("BACKUP_PASSPHRASE", "x"), ("BACKUP_CACHE_DIR", "")];
+        let environment = [
+            ("BACKUP_REPOSITORY", "/env"),
+            ("BACKUP_IDENTITY", "/id"),
+            ("BACKUP_PASSPHRASE", "x"),
+            ("BACKUP_CACHE_DIR", ""),
+        ];
         let from_environment = settings(&[], &environment);
         assert_eq!(from_environment.repositories, ["/env"]);
         assert_eq!(from_environment.key, Some(Key::Identity("/id".into())));

@@ -8,10 +8,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 /// A hop to a place where programs run and files live. Chains nest connections from the outside in.
 #[async_trait]
 pub trait Connection: Debug + Send + Sync {
-    /// How the hop describes itself in records and traces, without secrets (`local`, `ssh ann@db1`).
+    /// How the hop describes itself in records and traces, without secrets: as the URL from which a registry makes it
+    /// again (`local`, `ssh://ann@db1`, `docker:shop-db`).
     fn describe(&self) -> String;
 
-    /// Opens the hop from within `outer`, or from this process.
+    /// Opens the hop from within `outer`, or from this process. When the future is dropped, nothing stays open.
     ///
     /// # Errors
     /// `AccessDenied`, `Unavailable`, `NotFound`; nothing stays open then.
@@ -46,15 +47,17 @@ pub trait Session: Debug + Send + Sync {
     async fn dial(&self, to: &Address) -> Result<Box<dyn Duplex>>;
 
     /// Makes an address of this place reachable as a Unix socket on this host, for clients that only take addresses.
+    /// Each client is a dial of its own; one whose dial fails sees its stream end. It ends with the session, too.
     ///
     /// # Errors
-    /// As [`Session::dial`], and when the socket's folder cannot be made.
+    /// `Unsupported`, and when the socket or its folder cannot be made.
     async fn forward(&self, to: &Address) -> Result<Box<dyn Forward>>;
 
     /// Whether programs started here run on this host.
     fn reach(&self) -> Reach;
 
-    /// Closes the hop and ends what still runs in it. Calling it again does nothing.
+    /// Closes the hop and ends what still runs in it; later calls of the other methods fail. Calling it again does
+    /// nothing.
     ///
     /// # Errors
     /// When something could not be ended or removed.

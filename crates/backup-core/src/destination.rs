@@ -78,13 +78,15 @@ pub trait Draft: Send {
     /// When the destination failed.
     async fn component(&mut self, component: ComponentSpec) -> Result<Box<dyn Ingest>>;
 
-    /// Takes a finished component into the backup.
+    /// Takes a finished component into the backup. With [`Outcome::fatal`] set it is recorded as failed and holds
+    /// nothing, whatever was delivered; also when nothing was listed at all.
     ///
     /// # Errors
     /// When the destination failed.
     async fn accept(&mut self, ingest: Box<dyn Ingest>, outcome: Outcome) -> Result<Component>;
 
-    /// Makes the backup visible, all of it or nothing.
+    /// Makes the backup visible, all of it or nothing. Its status is that of its components; one that failed counts
+    /// only if it is required. The pipeline never drops this future.
     ///
     /// # Errors
     /// `Fenced` when somebody ended this session; nothing is visible then.

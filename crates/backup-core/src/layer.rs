@@ -136,7 +136,7 @@ mod tests {
             Ok(Box::new(Cursor::new(vec![self.0]).chain(plain)))
         }
         fn decode(&self, mut encoded: Reader) -> Result<Reader> {
-            let (mine, (from, mut to)) = (self.0, tokio::io::simplex(16));
+            let (mine, (from, mut to)) = (self.0, tokio::io::duplex(16));
             tokio::spawn(async move {
                 assert_eq!(encoded.read_u8().await.unwrap(), mine);
                 tokio::io::copy(&mut encoded, &mut to).await.unwrap();

@@ -30,8 +30,9 @@ mod template;
 pub use action::{Action, ActionSpec, Undo};
 pub use chain::{Chain, Letter, LetterOutcome, Trace, TraceStep};
 pub use command::{
-    ComponentReport, DestinationReport, Execute, ExecuteReport, ExecutionReport, Failed, Failure, Missing, OpenDestination,
-    Plan, PlannedStep, Pull, PullReport, PulledComponent, Push, PushReport, Set, Source, Target, UndoReport, undo_pending,
+    ComponentReport, DestinationReport, Execute, ExecuteReport, ExecutionReport, Failed, Failure, Missing,
+    OpenDestination, Plan, PlannedStep, Pull, PullReport, PulledComponent, Push, PushReport, Set, Source, Target,
+    UndoReport, undo_pending,
 };
 pub use component::{
     Component, ComponentSpec, EntryFailure, MAX_LISTED_FAILURES, Outcome, SourceDescription, Status, Totals,
@@ -50,9 +51,7 @@ pub use layer::{Layer, LayerRecord, Layers, StorageLayer, layered, unknown_layer
 pub use observer::{Event, Observer, Silent};
 pub use path::{MAX_PATH_BYTES, TreePath};
 pub use registry::{Registry, Url};
-pub use retention::{
-    Decision, Dropped, RetentionPolicy, RetentionReport, Verdict, apply_retention, plan_retention,
-};
+pub use retention::{Decision, Dropped, RetentionPolicy, RetentionReport, Verdict, apply_retention, plan_retention};
 pub use secret::Secret;
 pub use secret_ref::SecretRef;
 pub use source::{Capture, Contents, FileOpener, FileReader, FileSink, Restore, Selection, SourceDriver, Supply};

@@ -4,7 +4,7 @@ use backup_core::{
     BackupId, Catalogue, CommandSpec, ErrorKind, Failed, Pull, PullReport, Push, PushReport, Secret, Source, Spec,
     Target,
 };
-use backup_drivers::{CommandOutput, Into, Local};
+use backup_drivers::{CommandOutput, Local, OutputTarget};
 use backup_testkit::destination::MemoryDestination;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
@@ -30,13 +30,13 @@ async fn pushed(program: CommandSpec) -> (MemoryDestination, BackupId) {
     (to, id)
 }
 
-async fn pull(from: &MemoryDestination, id: &BackupId, into: Into) -> Result<PullReport, Failed<PullReport>> {
+async fn pull(from: &MemoryDestination, id: &BackupId, into: OutputTarget) -> Result<PullReport, Failed<PullReport>> {
     let driver = Arc::new(CommandOutput::restore(into));
     Pull::new().from(Arc::new(from.clone()), id.clone()).with(driver, Local::new()).run().await
 }
 
-fn directory(path: &Path) -> Into {
-    Into::Directory(path.as_os_str().as_bytes().to_vec())
+fn directory(path: &Path) -> OutputTarget {
+    OutputTarget::Directory(path.as_os_str().as_bytes().to_vec())
 }
 
 fn names(folder: &Path) -> Vec<String> {
@@ -134,7 +134,7 @@ async fn a_file_that_is_there_is_only_replaced_on_request() {
     assert_eq!(report.entries_failed(), 1);
     assert_eq!(std::fs::read(&file).unwrap(), b"old");
 
-    let into = Into::DirectoryReplacing(folder.path().as_os_str().as_bytes().to_vec());
+    let into = OutputTarget::DirectoryReplacing(folder.path().as_os_str().as_bytes().to_vec());
     assert!(pull(&memory, &id, into).await.unwrap().is_flawless());
     assert_eq!(std::fs::read(&file).unwrap(), b"new");
 }
@@ -145,7 +145,7 @@ async fn output_streams_into_a_writer() {
     let (writer, mut reader) = tokio::io::duplex(1000);
     let mut received = Vec::new();
     let (pulled, read) =
-        tokio::join!(pull(&memory, &id, Into::Writer(Box::new(writer))), reader.read_to_end(&mut received));
+        tokio::join!(pull(&memory, &id, OutputTarget::Writer(Box::new(writer))), reader.read_to_end(&mut received));
     read.unwrap();
     assert!(pulled.unwrap().is_flawless());
     assert_eq!(received, large());
@@ -158,7 +158,7 @@ async fn output_streams_into_a_program() {
     let file = folder.path().join("out");
     // It prints before and after it reads: nobody may wait for the other.
     let program = script("head -c 1000000 /dev/zero; cat > \"$1\"; head -c 1000000 /dev/zero");
-    let report = pull(&memory, &id, Into::Program(program.arg(file.as_os_str().as_bytes()))).await.unwrap();
+    let report = pull(&memory, &id, OutputTarget::Program(program.arg(file.as_os_str().as_bytes()))).await.unwrap();
     assert!(report.is_flawless());
     assert_eq!(std::fs::read(&file).unwrap(), large());
 }
@@ -172,7 +172,7 @@ async fn a_program_that_does_not_take_everything_is_an_error() {
         ("exec 0<&-; kill -15 $$", "signal 15"),
     ];
     for (text, expected) in ends {
-        let failed = pull(&memory, &id, Into::Program(script(text))).await.unwrap_err();
+        let failed = pull(&memory, &id, OutputTarget::Program(script(text))).await.unwrap_err();
         assert_eq!(failed.error.kind(), ErrorKind::ProducerFailed);
         assert!(failed.error.to_string().contains(expected), "{text}: {}", failed.error);
     }
@@ -189,11 +189,11 @@ async fn damage_reaches_no_file_and_no_program_as_a_whole() {
 
     let file = folder.path().join("out");
     let program = script("cat > /dev/null && : > \"$1\"").arg(file.as_os_str().as_bytes());
-    let failed = pull(&memory, &id, Into::Program(program)).await.unwrap_err();
+    let failed = pull(&memory, &id, OutputTarget::Program(program)).await.unwrap_err();
     assert_eq!(failed.error.kind(), ErrorKind::Damaged);
     assert!(!file.exists(), "the program took half of the content for the whole");
 
-    let failed = pull(&memory, &id, Into::Writer(Box::new(tokio::io::sink()))).await.unwrap_err();
+    let failed = pull(&memory, &id, OutputTarget::Writer(Box::new(tokio::io::sink()))).await.unwrap_err();
     assert_eq!(failed.error.kind(), ErrorKind::Damaged);
 }
 

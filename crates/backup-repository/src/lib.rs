@@ -15,6 +15,10 @@ mod push;
 mod repository;
 mod session;
 
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub use index::bench_support;
+
 pub use crypto::SignerId;
 pub use format::config::FORMAT;
 pub use format::ids::{ChunkId, Kind, PackName, RepositoryId, RunName, SessionId, SessionObject};

@@ -21,17 +21,17 @@ const DRIVER: &str = "BACKUP_TESTKIT_TEST_DRIVER";
 fn main() -> ExitCode {
     let memory = || Arc::new(Memory::new());
     let suite = match std::env::var(DRIVER).as_deref() {
-        Ok("honest") => Suite::new("driver", async move || Ok(Subject::new(memory()))).expecting(34, 1),
+        Ok("honest") => Suite::new("driver", async move || Ok(Subject::new(memory()))).expecting(35, 1),
         Ok("secret") => {
             let subject = move || Subject::new(memory()).with_canary("not in any text");
-            Suite::new("driver", async move || Ok(subject())).expecting(35, 0)
+            Suite::new("driver", async move || Ok(subject())).expecting(36, 0)
         }
         Ok("lying") => {
             let lying = move || Lying::new(memory(), Lie::CreateReplaces);
-            Suite::new("driver", async move || Ok(Subject::new(Arc::new(lying())))).expecting(34, 1)
+            Suite::new("driver", async move || Ok(Subject::new(Arc::new(lying())))).expecting(35, 1)
         }
         Ok("modest") => {
-            Suite::new("driver", async move || Ok(Subject::new(Arc::new(Modest(Memory::new()))))).expecting(30, 5)
+            Suite::new("driver", async move || Ok(Subject::new(Arc::new(Modest(Memory::new()))))).expecting(31, 5)
         }
         Ok("unpinned") => Suite::new("driver", async move || Ok(Subject::new(memory()))),
         Ok("closed") => Suite::new("driver", async || Err(Error::new(ErrorKind::AccessDenied, "no entry"))),

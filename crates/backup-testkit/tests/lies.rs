@@ -14,6 +14,7 @@ const SECRET: &str = "canary-5f1e9c";
 const FOUND_BY: &[(Lie, &str)] = &[
     (Lie::SkipsEmptyObjects, "empty_object"),
     (Lie::LosesLateParts, "many_tiny_parts"),
+    (Lie::ReordersParts, "parts_of_all_lengths"),
     (Lie::EndsAtEmptyParts, "empty_parts"),
     (Lie::CutsLargeObjects, "three_big_parts"),
     (Lie::MixesWriters, "concurrent_puts"),

@@ -52,7 +52,8 @@ fn show(screen: &Screen, report: &Report) -> Result<()> {
         }
     }
     out.done()?;
-    let checked: Vec<String> = report.checked.iter().map(|(kind, number)| format!("{} {kind}", count(*number))).collect();
+    let checked: Vec<String> =
+        report.checked.iter().map(|(kind, number)| format!("{} {kind}", count(*number))).collect();
     screen.note(format_args!("checked {}", checked.join(", ")));
     if report.is_clean() {
         screen.note("no damage found");

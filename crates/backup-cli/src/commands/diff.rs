@@ -166,7 +166,8 @@ impl<'a> Found<'a> {
 
     fn done(self) -> Result<()> {
         self.out.done()?;
-        let words: Vec<String> = self.counts.iter().map(|(change, n)| format!("{} {}", count(*n), change.word())).collect();
+        let words: Vec<String> =
+            self.counts.iter().map(|(change, n)| format!("{} {}", count(*n), change.word())).collect();
         if !self.screen.is_json() {
             self.screen.note(if words.is_empty() { "no difference".to_owned() } else { words.join(", ") });
         }

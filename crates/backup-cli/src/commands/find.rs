@@ -44,23 +44,23 @@ impl Find {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit> {
         let pattern = Pattern::new(&self.pattern, self.ignore_case)?;
         let snapshots = Snapshots::open(context).await?;
-        let mut exit = Exit::NotFound;
         let screen = context.screen();
-        let mut out = screen.out();
+        let mut found = Found { screen, out: screen.out(), snapshot: None, any: false };
+        let mut exit = Exit::Done;
         for snapshot in self.chosen(&snapshots)? {
+            let heading =
+                format!("{} {} {}", snapshots.short(snapshot), local_time(snapshot.time), tame(&snapshot.name));
+            found.snapshot = Some((snapshot, Some(heading)));
             let backup = snapshots.catalogue.open(&snapshot.id).await?;
-            let mut found = Found { screen, snapshot, out: &mut out, heading: None };
-            found.heading = Some(format!("{} {} {}", snapshots.short(snapshot), local_time(snapshot.time), tame(&snapshot.name)));
             for (number, component) in backup.components().iter().enumerate() {
-                let ended = find(&*backup, number, component, &pattern, &mut found).await?;
-                exit = if exit == Exit::NotFound { ended } else if ended == Exit::NotFound { exit } else { exit.and(ended) };
+                exit = exit.and(found.search(&*backup, number, component, &pattern).await?);
             }
         }
-        out.done()?;
-        match exit {
-            Exit::NotFound => Err(Failure::new(Exit::NotFound, "nothing found")),
-            exit => Ok(exit),
+        found.out.done()?;
+        if !found.any && exit == Exit::Done {
+            return Err(Failure::new(Exit::NotFound, "nothing found"));
         }
+        Ok(exit)
     }
 
     fn chosen<'a>(&self, snapshots: &'a Snapshots) -> Result<Vec<&'a Summary>> {
@@ -72,41 +72,42 @@ impl Find {
     }
 }
 
-/// Prints what matches in one component.
-async fn find(
-    backup: &dyn Backup,
-    number: usize,
-    component: &Component,
-    pattern: &Pattern,
-    found: &mut Found<'_>,
-) -> Result<Exit> {
-    let mut exit = Exit::NotFound;
-    let mut listing = Listing::open(found.screen, backup, number, &Selection::default()).await?;
-    while let Some(entry) = listing.entry() {
-        if pattern.matches(entry) {
-            exit = Exit::Done;
-            found.print(component, entry)?;
-        }
-        listing.advance().await?;
-    }
-    Ok(if listing.exit() == Exit::Damage { Exit::Damage } else { exit })
-}
-
+/// What was found, as it is printed.
 struct Found<'a> {
     screen: &'a Screen,
-    snapshot: &'a Summary,
-    out: &'a mut Out,
-    /// Printed before the first match.
-    heading: Option<String>,
+    out: Out,
+    /// The snapshot that is searched, and its heading until that is printed.
+    snapshot: Option<(&'a Summary, Option<String>)>,
+    any: bool,
 }
 
 impl Found<'_> {
+    /// Prints what matches in one component.
+    async fn search(
+        &mut self,
+        backup: &dyn Backup,
+        number: usize,
+        component: &Component,
+        pattern: &Pattern,
+    ) -> Result<Exit> {
+        let mut listing = Listing::open(self.screen, backup, number, &Selection::default()).await?;
+        while let Some(entry) = listing.entry() {
+            if pattern.matches(entry) {
+                self.any = true;
+                self.print(component, entry)?;
+            }
+            listing.advance().await?;
+        }
+        Ok(listing.exit())
+    }
+
     fn print(&mut self, component: &Component, entry: &Entry) -> Result<()> {
+        let Some((snapshot, heading)) = &mut self.snapshot else { return Ok(()) };
         if self.screen.is_json() {
             let entry = EntryJson::new(&component.spec.name, entry);
-            return self.out.json_line(&FoundJson { snapshot: &self.snapshot.id.0, entry });
+            return self.out.json_line(&FoundJson { snapshot: &snapshot.id.0, entry });
         }
-        if let Some(heading) = self.heading.take() {
+        if let Some(heading) = heading.take() {
             self.out.line(self.screen.out_paint.strong(&heading))?;
         }
         self.out.line(format_args!("  {}", entry.path))

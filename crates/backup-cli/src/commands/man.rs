@@ -20,7 +20,7 @@ impl Man {
         let command = match &self.command {
             None => program,
             Some(name) => match program.find_subcommand(name) {
-                Some(command) => command.clone().name(format!("backup-{}", command.get_name())),
+                Some(command) => command.clone(),
                 None => return Err(Failure::usage(format!("there is no command {name:?}"))),
             },
         };

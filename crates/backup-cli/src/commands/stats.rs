@@ -1,7 +1,7 @@
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Result;
-use crate::place::{chosen, open, storage};
+use crate::place::{chosen, open};
 use crate::screen::{bytes, count, table};
 use backup_core::{Catalogue, Key, StorageDriver, Totals};
 use clap::Args;
@@ -23,7 +23,7 @@ impl Stats {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit> {
         let location = chosen(context)?;
         let snapshots = open(&context.settings, &location).await?.list().await?;
-        let kinds = survey(&storage(&location).await?).await?;
+        let kinds = survey(&*location.storage().await?).await?;
         let mut content = Totals::default();
         snapshots.iter().for_each(|snapshot| content += snapshot.totals);
         let names: BTreeSet<&str> = snapshots.iter().map(|snapshot| snapshot.name.as_str()).collect();
@@ -46,11 +46,16 @@ impl Stats {
             return Ok(Exit::Done);
         }
         let mut out = screen.out();
-        let (number, of) = (count(snapshots.len() as u64), count(names.len() as u64));
-        out.line(format_args!("{number} snapshots of {of} names: {} files", count(content.files)))?;
         let ratio = content.size_bytes as f64 / stored_bytes.max(1) as f64;
-        let (content, stored) = (bytes(content.size_bytes), bytes(stored_bytes));
-        out.line(format_args!("{content} of content in all of them, {stored} stored: {ratio:.1} to 1"))?;
+        for (what, text) in [
+            ("snapshots", count(snapshots.len() as u64)),
+            ("names", count(names.len() as u64)),
+            ("files", format!("{} in all snapshots together", count(content.files))),
+            ("content", bytes(content.size_bytes)),
+            ("stored", format!("{}: {ratio:.1} to 1", bytes(stored_bytes))),
+        ] {
+            out.line(format_args!("{what:<9} {text}"))?;
+        }
         out.line("")?;
         let rows = kinds.into_iter().map(|(name, kind)| vec![name, count(kind.objects), bytes(kind.size_bytes)]);
         out.line(table(screen, &["objects", ">number", ">size"], rows))?;

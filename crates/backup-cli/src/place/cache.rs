@@ -31,7 +31,9 @@ fn make(folder: &Path) -> io::Result<()> {
         Ok(mut tag) => tag.write_all(TAG.as_bytes()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         // A cache that can only be read is still of use.
-        Err(error) if matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied) => Ok(()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied) => {
+            Ok(())
+        }
         Err(error) => Err(error),
     }
 }

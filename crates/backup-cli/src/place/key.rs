@@ -65,5 +65,9 @@ pub(super) fn named_passphrase(key: &Key) -> Result<Secret> {
 pub(super) fn ask(question: &str) -> Result<Secret> {
     let answer = rpassword::prompt_password(question)
         .map_err(|error| Failure::new(Exit::Failed, "cannot ask for the passphrase").cause(&error))?;
-    if answer.is_empty() { Err(Failure::new(Exit::NoAccess, "no passphrase was given")) } else { Ok(Secret::new(answer)) }
+    if answer.is_empty() {
+        Err(Failure::new(Exit::NoAccess, "no passphrase was given"))
+    } else {
+        Ok(Secret::new(answer))
+    }
 }

@@ -10,8 +10,7 @@ mod open;
 
 pub(crate) use cache::path as cache_path;
 pub(crate) use create::{Created, create};
-pub(crate) use location::{Location, refuse_password, scheme};
-pub(crate) use open::{chosen, open, open_or_create, storage};
+pub(crate) use location::{Location, not_built_in, url};
+pub(crate) use open::{chosen, open, open_or_create};
 
 use home::Home;
-use identity::MadeIdentity;

@@ -2,13 +2,10 @@ use super::create::{Created, create, is_untouched};
 use super::key::{HINT, Way, ask, ways};
 use super::{Location, cache};
 use crate::context::Context;
-use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::settings::Settings;
-use backup_core::{Error, ErrorKind, StorageDriver};
+use backup_core::{Error, ErrorKind};
 use backup_repository::{OwnerIdentity, Repository, RepositoryOptions};
-use backup_storage::Directory;
-use std::sync::Arc;
 
 /// The one repository that a command works on. When it is the default one, that is said first of all.
 pub(crate) fn chosen(context: &Context) -> Result<Location> {
@@ -22,14 +19,9 @@ pub(crate) fn chosen(context: &Context) -> Result<Location> {
     }
 }
 
-/// The storage of a repository that is there.
-pub(crate) async fn storage(location: &Location) -> Result<Directory> {
-    Directory::open(&location.path).await.map_err(|error| missing(error, location))
-}
-
 /// Opens a repository.
 pub(crate) async fn open(settings: &Settings, location: &Location) -> Result<Repository> {
-    let storage: Arc<dyn StorageDriver> = Arc::new(storage(location).await?);
+    let storage = location.storage().await?;
     let options = options(settings);
     let mut refused = Error::new(ErrorKind::AccessDenied, "nothing opens the repository");
     for way in ways(settings)? {
@@ -40,7 +32,7 @@ pub(crate) async fn open(settings: &Settings, location: &Location) -> Result<Rep
         match Repository::open(storage.clone(), &identity, options.clone()).await {
             Ok(repository) => return Ok(repository),
             Err(error) if error.kind() == ErrorKind::AccessDenied => refused = error,
-            Err(error) => return Err(missing(error, location)),
+            Err(error) => return Err(location.missing(error)),
         }
     }
     Err(Failure::from(refused).hint(HINT))
@@ -48,13 +40,13 @@ pub(crate) async fn open(settings: &Settings, location: &Location) -> Result<Rep
 
 /// Opens the default repository; where there is nothing yet, makes it.
 pub(crate) async fn open_or_create(settings: &Settings, location: &Location) -> Result<(Repository, Option<Created>)> {
-    if !is_untouched(&location.path)? {
+    if !is_untouched(location)? {
         return Ok((open(settings, location).await?, None));
     }
     match create(settings, location, &[]).await {
         Ok(created) => Ok((created.repository.clone(), Some(created))),
         // Another first push was faster.
-        Err(_) if !is_untouched(&location.path)? => Ok((open(settings, location).await?, None)),
+        Err(_) if !is_untouched(location)? => Ok((open(settings, location).await?, None)),
         Err(failure) => Err(failure),
     }
 }
@@ -65,17 +57,5 @@ pub(super) fn options(settings: &Settings) -> RepositoryOptions {
     match cache::folder(settings) {
         Some(folder) => options.with_cache_dir(folder),
         None => options,
-    }
-}
-
-fn missing(error: Error, location: &Location) -> Failure {
-    if error.kind() != ErrorKind::NotFound {
-        return error.into();
-    }
-    let failure = Failure::new(Exit::NotFound, format!("there is no repository in {location}")).cause(&error);
-    if location.is_default {
-        failure.hint("`backup push DIR` makes it")
-    } else {
-        failure.hint(format!("`backup init --repo {location}` makes one"))
     }
 }

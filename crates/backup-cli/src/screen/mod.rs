@@ -93,9 +93,8 @@ impl Screen {
     /// An entry that could not be handled.
     pub(crate) fn entry_failed(&self, path: &backup_core::TreePath, reason: &str) {
         match self.form {
-            Form::Json => {
-                self.err_line(&json!({ "type": "entry_failed", "path": path.to_string(), "reason": reason }).to_string())
-            }
+            Form::Json => self
+                .err_line(&json!({ "type": "entry_failed", "path": path.to_string(), "reason": reason }).to_string()),
             Form::Text => self.warn(format_args!("{path}: {reason}")),
         }
     }

@@ -14,7 +14,8 @@ async fn a_directory_with_more_names_than_are_sorted_in_memory() {
     let many = place.join("many");
     std::fs::create_dir(&many).unwrap();
     // Not in the order of their names.
-    let mut expected: Vec<String> = (0..120_000u32).map(|n| format!("{:x}-{n}", n.wrapping_mul(2_654_435_761))).collect();
+    let mut expected: Vec<String> =
+        (0..120_000u32).map(|n| format!("{:x}-{n}", n.wrapping_mul(2_654_435_761))).collect();
     for name in &expected {
         File::create(many.join(name)).unwrap();
     }
@@ -42,8 +43,8 @@ async fn a_directory_with_more_names_than_are_sorted_in_memory() {
 async fn paths_of_any_length_go_both_ways() {
     let folder = Folder::new();
     let (source, place) = (folder.place(), folder.place());
-    // 600 levels, so that most handles must be closed; 60,000 bytes, which no call takes as a path.
-    let end = deep(&source, 600, 100, b"deep down");
+    // 300 levels, so that some handles must be closed; 60,000 bytes, which no call takes as a path.
+    let end = deep(&source, 300, 200, b"deep down");
     let captured = capture_of(&source).await;
     assert_eq!(captured.outcome.failed(), 0);
     assert_eq!(captured.content(&end).unwrap(), b"deep down");

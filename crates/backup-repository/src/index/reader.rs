@@ -6,7 +6,7 @@ use super::footer::Footer;
 use super::layout::{Layout, PAGE, PAGES_PER_BLOCK};
 use super::page::{BLANK, Page, is_intact};
 use super::page_cache::PageKey;
-use super::seal::{RunSeal, TRAILER_LEN};
+use super::seal::RunSeal;
 use crate::crypto::{SignerId, VerifyingKey};
 use crate::format::ids::{ChunkId, Kind, RunName};
 use backup_core::{Error, ErrorKind, Result};
@@ -173,14 +173,25 @@ impl RunReader {
         if let Some(result) = self.cache.pages.read(key, &read) {
             return Ok(result);
         }
+        let page = self.local_page(number)?;
+        self.cache.pages.insert(key, &page, true);
+        Ok(read(&page))
+    }
+
+    /// What `read` makes of a page that will not be wanted again soon.
+    pub(super) fn page_once<R>(&self, number: u32, read: impl Fn(&Page) -> R) -> Paged<R> {
+        match self.cache.pages.read(PageKey::new(self.number, number), &read) {
+            Some(result) => Ok(result),
+            None => Ok(read(&self.local_page(number)?)),
+        }
+    }
+
+    fn local_page(&self, number: u32) -> Paged<Page> {
         let mut page = BLANK;
-        // Whatever is wrong with the local copy, the storage has another.
         let file = self.file.as_ref().filter(|_| number < self.footer.layout.page_count());
         match file.map(|local| cache_file::read_page(&local.file, number, &mut page)) {
-            Some(Ok(())) if is_intact(&page, number) => {
-                self.cache.pages.insert(key, &page, true);
-                Ok(read(&page))
-            }
+            Some(Ok(())) if is_intact(&page, number) => Ok(page),
+            // Whatever is wrong with the local copy, the storage has another.
             _ => Err(Fault::Missing(number)),
         }
     }
@@ -248,11 +259,6 @@ impl RunReader {
     pub(crate) fn tail_range(&self) -> Range<u64> {
         self.footer.blocks.end()..self.object_len
     }
-
-    /// Opens a block's pages without keeping them.
-    pub(super) fn missing_pages(&self, pages: Range<u32>) -> Vec<u32> {
-        pages.filter(|number| matches!(self.page(*number, |_| ()), Err(Fault::Missing(_)))).collect()
-    }
 }
 
 /// Takes a run's object from its first byte, and keeps the blocks.
@@ -317,6 +323,3 @@ impl Filler<'_> {
         Ok(())
     }
 }
-
-/// The shortest possible object, in bytes: magic and an empty tail.
-pub(crate) const MIN_OBJECT: u64 = (MAGIC.len() + TRAILER_LEN) as u64;

@@ -21,7 +21,7 @@ pub(crate) struct Row {
 }
 
 /// One segment of a pack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct SegmentRecord {
     /// Which of the run's packs, from 0.
     pub(crate) pack: u32,

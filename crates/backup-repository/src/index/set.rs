@@ -122,7 +122,8 @@ impl IndexSet {
     }
 }
 
-fn need(place: u32, run: &RunReader, page: u32) -> Option<Need> {
+/// What to read so that a page is here.
+pub(super) fn need(place: u32, run: &RunReader, page: u32) -> Option<Need> {
     let (block, range) = run.block_of(page)?;
     Some(Need { run: run.name(), range, place, block, page })
 }

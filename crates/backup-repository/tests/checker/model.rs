@@ -3,6 +3,7 @@
 use crate::drain::Drains;
 use crate::prune::Pruner;
 use crate::push::Push;
+use crate::scenarios::Part;
 use crate::store::{Sid, SnapshotObject, Store};
 use backup_repository::protocol::{Fence, FenceTask, Forget, ForgetTask, PruneTask, Rules, Stop, WriterTask};
 use stateright::{Model, Property};
@@ -11,7 +12,7 @@ use stateright::{Model, Property};
 pub struct Scenario {
     pub name: &'static str,
     pub store: Store,
-    pub clients: Vec<Client>,
+    pub parts: Vec<Part>,
     pub rules: Rules,
     /// Answers to creates may be lost, and the client tries again.
     pub loses_answers: bool,
@@ -23,6 +24,8 @@ pub struct Scenario {
     pub all_lapsed: bool,
     /// Prunes merge whatever runs they may, not only those that they must.
     pub merges: bool,
+    /// Look for loss only: do not drain.
+    pub only_loss: bool,
     pub drains: Drains,
 }
 
@@ -273,8 +276,8 @@ impl Model for Scenario {
     type Action = Act;
 
     fn init_states(&self) -> Vec<World> {
-        let listings = vec![None; self.clients.len()];
-        vec![World { store: self.store.clone(), clients: self.clients.clone(), listings, wrong: None }]
+        let listings = vec![None; self.parts.len()];
+        vec![World { store: self.store.clone(), clients: self.clients(), listings, wrong: None }]
     }
 
     fn actions(&self, world: &World, actions: &mut Vec<Act>) {
@@ -329,7 +332,7 @@ impl Model for Scenario {
             Property::always(NOTHING_LOST, |_, world: &World| world.store.referenced() & !world.store.readable() == 0),
             Property::always(NOTHING_WRONG, |_, world: &World| world.wrong.is_none()),
             Property::always(NO_GARBAGE, |scenario: &Scenario, world: &World| {
-                world.store.referenced() & !world.store.readable() != 0 || scenario.drains.leave_nothing(&world.store)
+                scenario.only_loss || world.store.referenced() & !world.store.readable() != 0 || scenario.drains.leave_nothing(&world.store)
             }),
             Property::sometimes("a push commits", |_, world: &World| {
                 world.store.snapshots.iter().any(|(s, object)| s.0 >= 10 && matches!(object, SnapshotObject::Commit(_)))

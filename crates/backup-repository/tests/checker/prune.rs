@@ -57,10 +57,6 @@ impl Pruner {
         }
     }
 
-    pub fn is_alone(&mut self, is_alone: bool) {
-        self.habits.is_alone = is_alone;
-    }
-
     pub fn session(&self) -> Sid {
         self.machine.session()
     }

@@ -27,63 +27,77 @@ pub fn garbage() -> Store {
     store
 }
 
+/// One who takes part.
+#[derive(Clone, Debug)]
+pub enum Part {
+    /// A push, by number, of a snapshot of these chunks.
+    Push(u8, Chunks),
+    /// A push by the writer of an earlier one, which it resumes, whether that is dead or not.
+    Resume(u8, u8, Chunks),
+    /// A prune of so many passes.
+    Prune(u8),
+    /// An owner who fences open sessions, so many, lapsed or not.
+    Owner(u8),
+    /// An owner who forgets these snapshots.
+    Forget(Vec<u8>),
+}
+
 impl Scenario {
-    pub fn new(name: &'static str, store: Store, rules: Rules) -> Self {
+    pub fn new(name: &'static str, store: Store, parts: &[Part]) -> Self {
         Scenario {
             name,
             store,
-            clients: Vec::new(),
-            rules,
+            parts: parts.to_vec(),
+            rules: Rules::default(),
             loses_answers: false,
             tears_listings: false,
             kills_prunes: false,
             all_lapsed: false,
             merges: false,
+            only_loss: false,
             drains: Drains::default(),
         }
     }
 
-    /// A push of a snapshot of these chunks.
-    pub fn push(mut self, number: u8, want: Chunks) -> Self {
-        self.clients.push(Client::Push(Push::new(Sid(10 + number), &[], want, self.rules)));
-        self
-    }
-
-    /// The writer of push `of` resumes it, dead or not.
-    pub fn resume(mut self, number: u8, of: u8, want: Chunks) -> Self {
-        let push = Push::new(Sid(10 + number), &[Sid(10 + of)], want, self.rules);
-        self.clients.push(Client::Resume(push, Sid(10 + of)));
-        self
-    }
-
-    /// A prune of some passes. The second prune has other preferences.
-    pub fn prune(mut self, number: u8, passes: u8) -> Self {
-        let sessions: Vec<Sid> = (0..passes).map(|pass| Sid(20 + 10 * number + pass)).collect();
-        let habits = Habits {
-            rules: self.rules,
-            prefers_last: number > 0,
-            merges: self.merges,
-            is_a_year_later: false,
-            all_lapsed: self.all_lapsed,
-            is_alone: !self.clients.iter().any(|client| matches!(client, Client::Prune(_))),
-        };
-        for client in &mut self.clients {
-            if let Client::Prune(other) = client {
-                other.is_alone(false);
+    pub fn clients(&self) -> Vec<Client> {
+        let is_alone = self.parts.iter().filter(|part| matches!(part, Part::Prune(_))).count() == 1;
+        let mut prunes = 0;
+        let mut client = |part: &Part| match part {
+            Part::Push(number, want) => Client::Push(Push::new(Sid(10 + number), &[], *want, self.rules)),
+            Part::Resume(number, of, want) => {
+                let push = Push::new(Sid(10 + number), &[Sid(10 + of)], *want, self.rules);
+                Client::Resume(push, Sid(10 + of))
             }
-        }
-        self.clients.push(Client::Prune(Pruner::new(&sessions, habits)));
+            Part::Prune(passes) => {
+                let sessions: Vec<Sid> = (0..*passes).map(|pass| Sid(20 + 10 * prunes + pass)).collect();
+                let habits = Habits {
+                    rules: self.rules,
+                    // Two that agree on the holder of a chunk would be too kind.
+                    prefers_last: prunes > 0,
+                    merges: self.merges,
+                    is_a_year_later: false,
+                    all_lapsed: self.all_lapsed,
+                    is_alone,
+                };
+                prunes += 1;
+                Client::Prune(Pruner::new(&sessions, habits))
+            }
+            Part::Owner(fences) => Client::Owner(None, *fences),
+            Part::Forget(snapshots) => {
+                let targets = snapshots.iter().rev().map(|number| Sid(*number)).collect();
+                Client::Forgetter(None, targets, self.rules)
+            }
+        };
+        self.parts.iter().map(&mut client).collect()
+    }
+
+    pub fn without(mut self, rules: Rules) -> Self {
+        self.rules = rules;
         self
     }
 
-    pub fn owner(mut self, fences: u8) -> Self {
-        self.clients.push(Client::Owner(None, fences));
-        self
-    }
-
-    pub fn forget(mut self, snapshots: &[u8]) -> Self {
-        let targets = snapshots.iter().rev().map(|number| Sid(*number)).collect();
-        self.clients.push(Client::Forgetter(None, targets, self.rules));
+    pub fn lapsed(mut self) -> Self {
+        self.all_lapsed = true;
         self
     }
 
@@ -155,63 +169,26 @@ pub fn half() -> Store {
 
 #[test]
 fn experiments() {
-    let r = Rules::default();
+    use Part::*;
     let which = std::env::var("EXP").unwrap_or_default();
-    let s = |name, store| Scenario::new(name, store, r);
+    let s = |name, store, parts: &[Part]| Scenario::new(name, store, parts);
     let all: Vec<Scenario> = vec![
-        s("a1 push, prune3, lost", garbage()).push(0, 1).prune(0, 3).losing_answers(),
-        s("a2 push, prune3, torn", garbage()).push(0, 1).prune(0, 3).tearing_listings(),
-        s("a3 push, prune3, owner1, lost", garbage()).push(0, 1).prune(0, 3).owner(1).losing_answers(),
-        s("a4 push, prune3, owner2, lost, kill", garbage())
-            .push(0, 1)
-            .prune(0, 3)
-            .owner(2)
-            .losing_answers()
-            .killing_prunes(),
-        s("b1 push resume prune3 owner1 kill", garbage())
-            .push(0, 1)
-            .resume(1, 0, 1)
-            .prune(0, 3)
-            .owner(1)
-            .killing_prunes(),
-        s("b2 push resume prune3 owner2 kill", garbage())
-            .push(0, 1)
-            .resume(1, 0, 1)
-            .prune(0, 3)
-            .owner(2)
-            .killing_prunes(),
-        s("c1 push prune2 prune2", garbage()).push(0, 1).prune(0, 2).prune(1, 2),
-        s("c2 push prune2 prune2 twoholders", two_holders()).push(0, 1).prune(0, 2).prune(1, 2),
-        s("c3 push prune2 prune2 twoholders merging", two_holders()).push(0, 1).prune(0, 2).prune(1, 2).merging(),
-        s("c4 push prune2 prune2 forget twoholders merging", two_holders())
-            .push(0, 1)
-            .prune(0, 2)
-            .prune(1, 2)
-            .forget(&[0])
-            .merging(),
-        s("d1 prune2 prune2 kill owner2 forget, two holders", two_holders())
-            .prune(0, 2)
-            .prune(1, 2)
-            .forget(&[0])
-            .owner(2)
-            .killing_prunes(),
-        s("d2 push prune2 prune2 kill owner1 forget", two_holders())
-            .push(0, 1)
-            .prune(0, 2)
-            .prune(1, 2)
-            .forget(&[0])
-            .owner(1)
-            .killing_prunes(),
-        s("e1 half push prune3 merging", half()).push(0, 2).prune(0, 3).forget(&[1]).merging(),
-        s("e2 half push push prune3", half()).push(0, 2).push(1, 1).prune(0, 3).forget(&[1]).merging(),
-        s("f1 push push prune2 prune2", garbage()).push(0, 1).push(1, 1).prune(0, 2).prune(1, 2),
-        s("g1 push forget own prune3 owner lost merging", garbage())
-            .push(0, 1)
-            .forget(&[10])
-            .prune(0, 3)
-            .owner(1)
-            .losing_answers()
-            .merging(),
+        s("a1 push, prune3, lost", garbage(), &[Push(0, 1), Prune(3)]).losing_answers(),
+        s("a2 push, prune3, torn", garbage(), &[Push(0, 1), Prune(3)]).tearing_listings(),
+        s("a3 push, prune3, owner1, lost", garbage(), &[Push(0, 1), Prune(3), Owner(1)]).losing_answers(),
+        s("a4 push, prune3, owner2, lost, kill", garbage(), &[Push(0, 1), Prune(3), Owner(2)]).losing_answers().killing_prunes(),
+        s("b1 push resume prune3 owner1 kill", garbage(), &[Push(0, 1), Resume(1, 0, 1), Prune(3), Owner(1)]).killing_prunes(),
+        s("b2 push resume prune3 owner2 kill", garbage(), &[Push(0, 1), Resume(1, 0, 1), Prune(3), Owner(2)]).killing_prunes(),
+        s("c1 push prune2 prune2", garbage(), &[Push(0, 1), Prune(2), Prune(2)]),
+        s("c2 push prune2 prune2 twoholders", two_holders(), &[Push(0, 1), Prune(2), Prune(2)]),
+        s("c3 push prune2 prune2 twoholders merging", two_holders(), &[Push(0, 1), Prune(2), Prune(2)]).merging(),
+        s("c4 push prune2 prune2 forget twoholders merging", two_holders(), &[Push(0, 1), Prune(2), Prune(2), Forget(vec![0])]).merging(),
+        s("d1 prune2 prune2 kill owner2 forget, two holders", two_holders(), &[Prune(2), Prune(2), Forget(vec![0]), Owner(2)]).killing_prunes(),
+        s("d2 push prune2 prune2 kill owner1 forget", two_holders(), &[Push(0, 1), Prune(2), Prune(2), Forget(vec![0]), Owner(1)]).killing_prunes(),
+        s("e1 half push prune3 merging", half(), &[Push(0, 2), Prune(3), Forget(vec![1])]).merging(),
+        s("e2 half push push prune3", half(), &[Push(0, 2), Push(1, 1), Prune(3), Forget(vec![1])]).merging(),
+        s("f1 push push prune2 prune2", garbage(), &[Push(0, 1), Push(1, 1), Prune(2), Prune(2)]),
+        s("g1 push forget own prune3 owner lost merging", garbage(), &[Push(0, 1), Forget(vec![10]), Prune(3), Owner(1)]).losing_answers().merging(),
     ];
     for scenario in all {
         if scenario.name.starts_with(&which) {

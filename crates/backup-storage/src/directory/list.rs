@@ -3,22 +3,18 @@
 //! A folder sorts as its name with a `/` behind it, so `a-b` comes before the keys in `a/`. At most a page of names is
 //! held: a folder with more is read again for the next ones.
 
-use super::root::{Root, failed, is_file, is_reserved, join, modified};
+use super::root::{Root, failed, is_file, is_reserved, join, modified, split};
 use backup_core::{Key, MAX_PAGE, ObjectMeta, Page, Result};
 use rustix::fs::{AtFlags, Dir, FileType};
 use rustix::io::Errno;
+use std::borrow::Cow;
 use std::collections::BinaryHeap;
 use std::os::fd::OwnedFd;
 
 /// One page: objects whose key begins with `prefix`, after `after`.
 pub(super) fn list(root: &Root, prefix: &str, after: Option<&Key>) -> Result<Page> {
     let mut walk = Walk { root, prefix, after: after.map(Key::as_str), objects: Vec::new() };
-    let folder = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
-    // Under a folder that no key can lie in there is nothing; it must not be asked for, `..` for example.
-    if prefix.starts_with('/') || !folder.is_empty() && (Key::new(folder).is_err() || is_reserved(folder)) {
-        return Ok(Page::default());
-    }
-    walk.folder(folder)?;
+    walk.folder(split(prefix).0)?;
     let mut objects = walk.objects;
     let more = objects.len() > MAX_PAGE;
     objects.truncate(MAX_PAGE);
@@ -33,12 +29,13 @@ struct Walk<'a> {
     objects: Vec<(Key, ObjectMeta)>,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
     fn is_full(&self) -> bool {
         self.objects.len() > MAX_PAGE
     }
 
     fn folder(&mut self, path: &str) -> Result<()> {
+        let Some(bounds) = self.bounds(path) else { return Ok(()) };
         let handle = match self.root.folder(path) {
             Err(Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG) => return Ok(()),
             other => other.map_err(|e| failed("cannot open a folder", path, e))?,
@@ -46,8 +43,7 @@ impl Walk<'_> {
         let mut last = None;
         loop {
             let wanted = MAX_PAGE + 1 - self.objects.len();
-            let names = self
-                .names(&handle, path, last.as_deref(), wanted)
+            let names = first_names(&handle, &bounds, last.as_deref(), wanted)
                 .map_err(|e| failed("cannot read a folder", path, e))?;
             for name in &names {
                 match name.strip_suffix('/') {
@@ -65,12 +61,29 @@ impl Walk<'_> {
         }
     }
 
+    /// What the listing's bounds mean for the names in a folder; `None` when nothing in it can be listed.
+    fn bounds(&self, path: &str) -> Option<Bounds<'a>> {
+        let lead = if path.is_empty() { String::new() } else { format!("{path}/") };
+        let is_key = path.is_empty() || Key::new(path).is_ok() && !is_reserved(path);
+        let after = match self.after {
+            None => None,
+            Some(after) => match after.strip_prefix(lead.as_str()) {
+                None if after > lead.as_str() => return None,
+                rest => rest,
+            },
+        };
+        let start = self.prefix.strip_prefix(lead.as_str()).unwrap_or("");
+        is_key.then_some(Bounds { start, after, top: path.is_empty() })
+    }
+
     fn file(&mut self, handle: &OwnedFd, path: &str, name: &str) -> Result<()> {
         let path = join(path, name);
+        // Too long for a key: not ours.
+        let Ok(key) = Key::new(path.as_str()) else { return Ok(()) };
         match rustix::fs::statat(handle, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) if is_file(&stat) => {
                 let meta = ObjectMeta::new(u64::try_from(stat.st_size).unwrap_or(0), modified(&stat));
-                self.objects.push((Key::new(path)?, meta));
+                self.objects.push((key, meta));
                 Ok(())
             }
             // Deleted or changed since the folder was read.
@@ -78,44 +91,56 @@ impl Walk<'_> {
             Err(e) => Err(failed("cannot stat an object", &path, e)),
         }
     }
+}
 
-    /// The first `wanted` names of a folder behind `last` that may lead to keys of this page, sorted; folders with a
-    /// `/` behind their names.
-    fn names(&self, handle: &OwnedFd, path: &str, last: Option<&str>, wanted: usize) -> Result<Vec<String>, Errno> {
-        let mut first: BinaryHeap<String> = BinaryHeap::new();
-        for entry in Dir::read_from(handle)? {
-            let entry = entry?;
-            let Ok(name) = entry.file_name().to_str() else { continue };
-            let kind = match entry.file_type() {
-                FileType::Unknown => match rustix::fs::statat(handle, name, AtFlags::SYMLINK_NOFOLLOW) {
-                    Ok(stat) => FileType::from_raw_mode(stat.st_mode),
-                    Err(Errno::NOENT) => continue,
-                    Err(e) => return Err(e),
-                },
-                kind => kind,
-            };
-            let name = match kind {
-                FileType::Directory if !matches!(name, "." | "..") => format!("{name}/"),
-                FileType::RegularFile => name.to_owned(),
-                _ => continue,
-            };
-            let behind = last.is_none_or(|last| name.as_str() > last);
-            let before = first.len() < wanted || first.peek().is_some_and(|greatest| name < *greatest);
-            if behind && before && self.may_lead_on(path, &name) {
-                first.push(name);
-                if first.len() > wanted {
-                    first.pop();
-                }
+/// Which names in a folder count.
+struct Bounds<'a> {
+    /// They begin with this.
+    start: &'a str,
+    /// They, or what is below them, come after this.
+    after: Option<&'a str>,
+    /// The folder is the root, where some names are not for objects.
+    top: bool,
+}
+
+impl Bounds<'_> {
+    /// Whether a name (with a `/` behind it if it is a folder's) may be or lead to an object of the listing.
+    fn allow(&self, name: &str) -> bool {
+        let after = |after: &str| name > after || name.ends_with('/') && after.starts_with(name);
+        name.starts_with(self.start) && self.after.is_none_or(after) && !(self.top && is_reserved(name))
+    }
+}
+
+/// The first `wanted` names in a folder that the bounds allow and that come after `last`, sorted; folders with a `/`
+/// behind their names.
+fn first_names(handle: &OwnedFd, bounds: &Bounds<'_>, last: Option<&str>, wanted: usize) -> Result<Vec<String>, Errno> {
+    let mut first: BinaryHeap<String> = BinaryHeap::new();
+    for entry in Dir::read_from(handle)? {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().to_str() else { continue };
+        let kind = match entry.file_type() {
+            FileType::Unknown => match rustix::fs::statat(handle, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => FileType::from_raw_mode(stat.st_mode),
+                Err(Errno::NOENT) => continue,
+                Err(e) => return Err(e),
+            },
+            kind => kind,
+        };
+        // Most names of a large folder are turned down, so nothing is allocated for them.
+        let name = match kind {
+            FileType::Directory => Cow::Owned(format!("{name}/")),
+            FileType::RegularFile => Cow::Borrowed(name),
+            _ => continue,
+        };
+        let is_next = last.is_none_or(|last| *name > *last);
+        let is_first = first.len() < wanted || first.peek().is_some_and(|greatest| *name < **greatest);
+        // The name as a key by itself: neither `.` nor `..`, nor one with a line break.
+        if is_next && is_first && bounds.allow(&name) && Key::new(name.trim_end_matches('/')).is_ok() {
+            first.push(name.into_owned());
+            if first.len() > wanted {
+                first.pop();
             }
         }
-        Ok(first.into_sorted_vec())
     }
-
-    fn may_lead_on(&self, path: &str, name: &str) -> bool {
-        let key = join(path, name);
-        let after =
-            self.after.is_none_or(|after| key.as_str() > after || key.ends_with('/') && after.starts_with(&key));
-        let valid = Key::new(key.strip_suffix('/').unwrap_or(&key)).is_ok();
-        after && valid && !is_reserved(&key) && key.starts_with(self.prefix)
-    }
+    Ok(first.into_sorted_vec())
 }

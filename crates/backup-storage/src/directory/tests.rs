@@ -167,6 +167,18 @@ async fn what_is_no_object_is_not_listed_and_not_read() {
 }
 
 #[tokio::test]
+async fn a_page_of_folders_without_objects_does_not_end_a_listing() {
+    let (folder, storage) = storage().await;
+    for n in 0..1000 {
+        fs::create_dir(folder.path().join(format!("empty {n}"))).unwrap();
+    }
+    for name in ["x", "y", "z/1"] {
+        put(&storage, name, "content").await.unwrap();
+    }
+    assert_eq!(names(&storage, "").await, ["x", "y", "z/1"]);
+}
+
+#[tokio::test]
 async fn temporary_files_are_no_objects() {
     let (folder, storage) = storage().await;
     let mut writer = storage.put(&key("x"), &PutOptions::default()).await.unwrap();

@@ -16,7 +16,7 @@
 //! use std::sync::Arc;
 //!
 //! fn main() -> std::process::ExitCode {
-//!     run(vec![Suite::new("memory", async || Ok(Subject::new(Arc::new(Memory::new())))).expecting(34, 1)])
+//!     run(vec![Suite::new("memory", async || Ok(Subject::new(Arc::new(Memory::new())))).expecting(35, 1)])
 //! }
 //! ```
 //!

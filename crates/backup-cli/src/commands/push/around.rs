@@ -20,7 +20,7 @@ impl Around {
     pub(super) fn find(roots: &[PathBuf], locations: &[Location], cache: Option<PathBuf>) -> Result<Vec<Around>> {
         let mut found = Vec::new();
         for location in locations {
-            for (root, real, folder) in pairs(roots, &location.path) {
+            for (root, real, folder) in location.path().map(|path| pairs(roots, path)).unwrap_or_default() {
                 match folder.strip_prefix(&real) {
                     Ok(rest) if !rest.as_os_str().is_empty() => {
                         found.push(Around { path: root.join(rest), what: "it is the repository" });
@@ -86,10 +86,6 @@ fn plain(path: &Path) -> PathBuf {
 mod tests {
     use super::*;
 
-    fn location(path: PathBuf) -> Location {
-        Location { path, is_default: false }
-    }
-
     #[test]
     fn a_repository_below_a_source_is_found_through_links() {
         let folder = tempfile::tempdir().unwrap();
@@ -98,18 +94,21 @@ mod tests {
         std::fs::create_dir_all(&repository).unwrap();
         std::os::unix::fs::symlink(&data, folder.join("link")).unwrap();
         let found = |root: &str, repository: &str| -> Vec<PathBuf> {
-            let found = Around::find(&[folder.join(root)], &[location(folder.join(repository))], None);
+            let found = Around::find(&[folder.join(root)], &[Location::directory(folder.join(repository))], None);
             found.unwrap().into_iter().map(|around| around.path).collect()
         };
         assert_eq!(found("data", "data/a/repo"), [folder.join("data/a/repo")]);
         assert_eq!(found("link/", "data/a/repo"), [folder.join("link/a/repo")]);
         assert_eq!(found("data", "link/a/repo"), [folder.join("data/a/repo")]);
         assert!(found("data", "missing").is_empty());
-        let cache = Around::find(&[folder.clone()], &[], Some(folder.join("data"))).unwrap();
+        let cache = Around::find(std::slice::from_ref(&folder), &[], Some(folder.join("data"))).unwrap();
         assert_eq!(cache, [Around { path: folder.join("data"), what: "it is the cache" }]);
         for source in ["data/a/repo", "link/a/repo", "data/a/repo/keys"] {
             std::fs::create_dir_all(folder.join(source)).unwrap();
-            assert!(Around::find(&[folder.join(source)], &[location(repository.clone())], None).is_err(), "{source}");
+            assert!(
+                Around::find(&[folder.join(source)], &[Location::directory(&repository)], None).is_err(),
+                "{source}"
+            );
         }
     }
 

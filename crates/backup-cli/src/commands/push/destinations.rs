@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::place::{Location, open, open_or_create};
 use backup_core::Target;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Where a push goes to.
@@ -55,16 +56,13 @@ impl Destinations {
     }
 }
 
-async fn default(
-    context: &Context,
-    location: &Location,
-    sources: &Sources,
-) -> Result<backup_repository::Repository> {
+async fn default(context: &Context, location: &Location, sources: &Sources) -> Result<backup_repository::Repository> {
     let (repository, created) = open_or_create(&context.settings, location).await?;
     if let Some(created) = created {
         announce(context, &created);
     }
-    if let Some(root) = sources.roots.iter().find(|root| same_disk(root, &location.path)) {
+    let near = |root: &&PathBuf| location.path().is_some_and(|repository| same_disk(root, repository));
+    if let Some(root) = sources.roots.iter().find(near) {
         context.screen().warn(format_args!(
             "the repository lies on the same disk as {}: a failure of that disk takes both",
             root.display()

@@ -11,6 +11,7 @@ use crate::screen::{Progress, Screen, bytes, count};
 use backup_core::{Backup, Batch, Capture, Catalogue, Connection, Entry, Selection, SourceDriver, Spec, Status};
 use backup_drivers::{Files, Local};
 use serde_json::json;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Lists the sources and compares them with the latest snapshot of the name in the first repository. Reads no content
@@ -18,11 +19,14 @@ use std::sync::Arc;
 pub(super) async fn run(context: &Context, sources: &Sources, places: &[Location], spec: &Spec) -> Result<Exit> {
     let screen = context.screen();
     let previous = match places.first() {
-        Some(location) if location.path.exists() => previous(context, location, spec).await?,
+        Some(location) if location.path().is_none_or(Path::exists) => previous(context, location, spec).await?,
         _ => None,
     };
     if let Some((name, program, _)) = &sources.output {
         screen.note(format_args!("would run {} and store its output as {name}", program.display()));
+    }
+    for driver in &sources.drivers {
+        screen.note(format_args!("would back up {}", driver.describe().kind));
     }
     let mut tally = Tally::default();
     let mut failed = 0;

@@ -84,7 +84,7 @@ impl Push {
         let destinations = Destinations::open(context, &sources).await?;
         sources.leave_out(context, &destinations.locations)?;
 
-        let (Some(push), targets) = (capture(sources.components()?), destinations.targets) else {
+        let (Some(push), targets) = (capture(sources.components()), destinations.targets) else {
             return Err(Failure::usage("there is nothing to back up"));
         };
         let mut targets = targets.into_iter();

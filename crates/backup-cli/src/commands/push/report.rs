@@ -102,7 +102,12 @@ impl Report<'_> {
             let Committed { summary, stats, .. } = committed;
             let place = if several { format!(" in {label}") } else { String::new() };
             let heading = format!("snapshot {} of {}{place}", summary.id, crate::screen::tame(&summary.name));
-            out.line(format_args!("{}: {} in {}", paint.strong(&heading), summary.status.as_str(), duration(self.duration)))?;
+            out.line(format_args!(
+                "{}: {} in {}",
+                paint.strong(&heading),
+                summary.status.as_str(),
+                duration(self.duration)
+            ))?;
             for (what, text) in lines(stats, &summary.totals) {
                 out.line(format_args!("  {what:<9} {text}"))?;
             }
@@ -121,9 +126,9 @@ impl Report<'_> {
             object.insert("duration_seconds".into(), self.duration.as_secs_f64().into());
             if report.destinations.len() + self.not_opened.len() > 1 {
                 let tried = report.destinations.iter().map(destination_json);
-                let not_opened = self.not_opened.iter().map(|(location, failure)| {
-                    json!({ "repository": location.to_string(), "error": failure.to_string() })
-                });
+                let not_opened = self.not_opened.iter().map(
+                    |(location, failure)| json!({ "repository": location.to_string(), "error": failure.to_string() }),
+                );
                 object.insert("repositories".into(), tried.chain(not_opened).collect());
             }
         }

@@ -1,12 +1,13 @@
 use super::Push;
 use super::around::Around;
 use crate::context::Context;
+use crate::drivers::registry;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
-use crate::place::{Location, cache_path, refuse_password, scheme};
-use backup_core::{CommandSpec, Error, Source};
+use crate::place::{Location, cache_path, not_built_in, url};
+use backup_core::{CommandSpec, Error, Source, SourceDriver};
 use backup_drivers::{CommandOutput, Files, Local};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use std::sync::Arc;
 pub(super) struct Sources {
     pub(super) roots: Vec<PathBuf>,
     pub(super) files: Option<Files>,
+    /// Sources that were named by a URL.
+    pub(super) drivers: Vec<Arc<dyn SourceDriver>>,
     /// The entry's name, the program, and its output as a source.
     pub(super) output: Option<(String, OsString, CommandOutput)>,
 }
@@ -23,7 +26,14 @@ pub(super) struct Sources {
 impl Sources {
     /// Everything that the command line names, looked at before anything is opened or made.
     pub(super) fn new(push: &Push) -> Result<Self> {
-        let roots = push.sources.iter().map(|source| root(source)).collect::<Result<Vec<_>>>()?;
+        let (mut roots, mut drivers) = (Vec::new(), Vec::new());
+        for source in &push.sources {
+            match url(source)? {
+                Some(url) => drivers.push(registry().source(&url).map_err(not_built_in)?),
+                None => roots.push(PathBuf::from(source)),
+            }
+        }
+        roots.iter().try_for_each(|root| look(root))?;
         let files = if roots.is_empty() { None } else { Some(files(&roots, push)?) };
         let output = match (&push.as_name, push.command.split_first()) {
             (Some(name), Some((program, arguments))) => {
@@ -34,7 +44,7 @@ impl Sources {
             }
             _ => None,
         };
-        Ok(Sources { roots, files, output })
+        Ok(Sources { roots, files, drivers, output })
     }
 
     /// Leaves out repositories and caches that lie in the sources, and says so: a repository that backs itself up grows
@@ -50,25 +60,20 @@ impl Sources {
     }
 
     /// The sources as components of a snapshot.
-    pub(super) fn components(&self) -> Result<Vec<Source>> {
+    pub(super) fn components(&self) -> Vec<Source> {
         let files = self.files.clone().map(|files| Source::new(Arc::new(files), Local::new()));
+        let drivers = self.drivers.iter().map(|driver| Source::new(driver.clone(), Local::new()));
         let output =
             self.output.clone().map(|(name, _, output)| Source::new(Arc::new(output), Local::new()).named(name));
-        Ok(files.into_iter().chain(output).collect())
+        files.into_iter().chain(drivers).chain(output).collect()
     }
 }
 
-/// A source that is a path, and there.
-fn root(source: &OsStr) -> Result<PathBuf> {
-    if let Some(scheme) = scheme(source) {
-        refuse_password(source)?;
-        return Err(Failure::usage(format!("this build has no source for {scheme}://"))
-            .hint("built in: files and directories, and programs (--as NAME -- PROGRAM)"));
-    }
-    let path = PathBuf::from(source);
-    match std::fs::symlink_metadata(&path) {
-        Ok(_) => Ok(path),
-        Err(error) if source.is_empty() => Err(Failure::usage("a source has an empty path").cause(&error)),
+/// A source that is a path must be there before anything else happens.
+fn look(path: &Path) -> Result<()> {
+    match std::fs::symlink_metadata(path) {
+        Ok(_) => Ok(()),
+        Err(error) if path.as_os_str().is_empty() => Err(Failure::usage("a source has an empty path").cause(&error)),
         Err(error) => {
             let failure: Failure = Error::io("cannot find the source", error).context("path", path.display()).into();
             Err(failure.hint_on(Exit::NotFound, "nothing was backed up"))

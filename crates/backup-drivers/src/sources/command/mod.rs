@@ -1,7 +1,10 @@
 //! The output of a program as one entry of kind [`EntryKind::Stream`](backup_core::EntryKind::Stream).
 
+mod action;
 mod capture;
 mod restore;
+
+pub use action::RunProgram;
 
 use async_trait::async_trait;
 use backup_core::{
@@ -20,6 +23,39 @@ pub(crate) const KIND: &str = "command";
 /// A capture starts the program, stores its standard output as one entry under the name given, and counts only when
 /// the program ends by itself with status 0. Recorded are the entry's name and the program's, never its arguments or
 /// environment.
+///
+/// ```
+/// # #[cfg(feature = "local")]
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> backup_core::Result<()> {
+/// use backup_core::{CommandSpec, Pull, Push, Source, Spec, Target};
+/// use backup_drivers::{CommandOutput, Local, OutputTarget};
+/// # use backup_testkit::destination::MemoryDestination;
+/// # use std::sync::Arc;
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let repository = Arc::new(MemoryDestination::new());
+///
+/// let dump = CommandOutput::capture("hello.txt", CommandSpec::new("echo").arg("hello"))?;
+/// let push = Push::new()
+///     .capture(Source::new(Arc::new(dump), Local::new()))
+///     .to(Target::new("the repository", repository.clone()))
+///     .spec(Spec::new("greetings", "this-host"));
+/// assert_eq!(
+///     push.plan()?.to_string(),
+///     "push greetings from host this-host\n  1. capture command at local · S R[ S P C ] P C\n  => store the repository · S P C"
+/// );
+/// let report = push.run().await?;
+/// let (_, backup) = report.committed().next().unwrap();
+///
+/// let into = OutputTarget::Directory(folder.path().as_os_str().as_encoded_bytes().to_vec());
+/// let driver = Arc::new(CommandOutput::restore(into));
+/// Pull::new().from(repository, backup.summary.id.clone()).with(driver, Local::new()).run().await?;
+/// assert_eq!(std::fs::read(folder.path().join("hello.txt")).unwrap(), b"hello\n");
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "local"))]
+/// # fn main() {}
+/// ```
 #[derive(Clone, Debug)]
 pub struct CommandOutput(Role);
 
@@ -31,7 +67,7 @@ enum Role {
 
 /// Where the output of a program goes back to.
 #[non_exhaustive]
-pub enum Into {
+pub enum OutputTarget {
     /// A file of the entry's name in this directory, mode 0600; one that is there already is left alone, and the entry
     /// counts as failed.
     Directory(Vec<u8>),
@@ -44,14 +80,14 @@ pub enum Into {
     Writer(Writer),
 }
 
-impl fmt::Debug for Into {
+impl fmt::Debug for OutputTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Into::Directory(path) | Into::DirectoryReplacing(path) => {
+            OutputTarget::Directory(path) | OutputTarget::DirectoryReplacing(path) => {
                 write!(f, "Directory({})", String::from_utf8_lossy(path))
             }
-            Into::Program(command) => write!(f, "Program({})", program_name(command)),
-            Into::Writer(_) => f.write_str("Writer"),
+            OutputTarget::Program(command) => write!(f, "Program({})", program_name(command)),
+            OutputTarget::Writer(_) => f.write_str("Writer"),
         }
     }
 }
@@ -73,12 +109,12 @@ impl CommandOutput {
     }
 
     /// A driver that brings captured output back.
-    pub fn restore(into: Into) -> Self {
+    pub fn restore(into: OutputTarget) -> Self {
         CommandOutput(Role::Restore(match into {
-            Into::Directory(path) => Target::Directory { path, replace: false },
-            Into::DirectoryReplacing(path) => Target::Directory { path, replace: true },
-            Into::Program(program) => Target::Program(program),
-            Into::Writer(writer) => Target::Writer(Arc::new(Mutex::new(Some(writer)))),
+            OutputTarget::Directory(path) => Target::Directory { path, replace: false },
+            OutputTarget::DirectoryReplacing(path) => Target::Directory { path, replace: true },
+            OutputTarget::Program(program) => Target::Program(program),
+            OutputTarget::Writer(writer) => Target::Writer(Arc::new(Mutex::new(Some(writer)))),
         }))
     }
 }

@@ -4,6 +4,7 @@ use super::report::Report;
 use super::restore::FilesRestore;
 use super::roots::{Plan, Root};
 use super::scratch::Scratch;
+use super::sys::blocking;
 use super::sys::dir::Dir;
 use super::target::FilesTarget;
 use super::walk::Scope;
@@ -178,13 +179,19 @@ impl SourceDriver for Files {
 
     async fn probe(&self, at: &dyn Session) -> Result<Vec<String>> {
         require_this_host(at)?;
-        Ok(self.look().err().map(|error| error.to_string()).into_iter().collect())
+        let files = self.clone();
+        let problem = blocking(move || Ok(files.look().err())).await?;
+        Ok(problem.map(|error| error.to_string()).into_iter().collect())
     }
 
     async fn capture(&self, at: Arc<dyn Session>, observer: Arc<dyn Observer>) -> Result<Box<dyn Capture>> {
         require_this_host(&*at)?;
-        self.look()?;
-        Ok(Box::new(FilesCapture::start(self.scope()?, Arc::new(Report::new(observer)))?))
+        let files = self.clone();
+        let start = move || {
+            files.look()?;
+            FilesCapture::start(files.scope()?, Arc::new(Report::new(observer)))
+        };
+        Ok(Box::new(blocking(start).await?))
     }
 
     async fn restore(

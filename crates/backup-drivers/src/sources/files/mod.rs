@@ -24,5 +24,3 @@ mod walk;
 
 pub use config::Files;
 pub use target::{FilesTarget, Overwrite, Ownership};
-
-use scratch::Scratch;

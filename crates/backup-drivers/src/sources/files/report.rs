@@ -1,6 +1,7 @@
 use super::sys::lock;
 use backup_core::{Event, Observer, Outcome, TreePath};
-use std::sync::atomic::{AtomicU64, Ordering};
+use rustix::io::Errno;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// What went wrong or was left out, gathered from all threads of a capture or a restore.
@@ -8,12 +9,13 @@ use std::sync::{Arc, Mutex};
 pub(crate) struct Report {
     outcome: Mutex<Outcome>,
     excluded: AtomicU64,
+    warned: AtomicBool,
     observer: Arc<dyn Observer>,
 }
 
 impl Report {
     pub(crate) fn new(observer: Arc<dyn Observer>) -> Report {
-        Report { outcome: Mutex::default(), excluded: AtomicU64::new(0), observer }
+        Report { outcome: Mutex::default(), excluded: AtomicU64::new(0), warned: AtomicBool::new(false), observer }
     }
 
     /// Tells the observer.
@@ -30,6 +32,16 @@ impl Report {
     /// Records that names were left out on purpose; what lies below them was not counted.
     pub(crate) fn excluded(&self, names: u64) {
         self.excluded.fetch_add(names, Ordering::Relaxed);
+    }
+
+    /// Whether attributes could not be read because the system shows no descriptors as files; warns of it once.
+    pub(crate) fn lacks_proc(&self, errno: Errno) -> bool {
+        let lacking = errno == Errno::NOENT;
+        if lacking && !self.warned.swap(true, Ordering::Relaxed) {
+            let what = "/proc is missing: extended attributes of links, pipes and devices are not read";
+            self.event(Event::Warning(what.to_owned()));
+        }
+        lacking
     }
 
     /// Adds to one of the counts.

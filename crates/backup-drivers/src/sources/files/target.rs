@@ -65,6 +65,10 @@ impl FilesTarget {
 }
 
 /// What a restore does where something of that name is there already.
+///
+/// A directory that is there is gone into, whatever the policy; to something that is no directory it gives way only
+/// when it is empty. Where a directory is needed and something else stands, the policy decides; if that stays,
+/// everything below fails. Symbolic links are never followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Overwrite {
     /// Leaves it.

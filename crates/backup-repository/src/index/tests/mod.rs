@@ -1,5 +1,7 @@
 mod cache;
 mod cold;
 mod damage;
+mod hostile;
+mod merge;
 mod oracle;
 mod support;

@@ -4,7 +4,6 @@ mod codec;
 mod damage;
 mod diff;
 mod list;
-mod measure;
 mod tree;
 mod walk;
 

@@ -30,6 +30,26 @@ pub(super) async fn many_tiny_parts(subject: &Subject) -> Result<()> {
     subject.expect("tiny", &content).await
 }
 
+/// Storages gather short parts and pass long ones on.
+pub(super) async fn parts_of_all_lengths(subject: &Subject) -> Result<()> {
+    let lengths = [1, 70_000, 300_000, 5, 900_000, 1 << 20, 70_000, 3 << 20, 200_000, 200_000, (1 << 20) - 1, 40_000];
+    let content = pattern(2, lengths.iter().sum());
+    let mut writer = subject.open("mixed").await?;
+    let mut rest = content.clone();
+    for length in lengths {
+        writer.write(rest.split_to(length)).await?;
+    }
+    writer.finish().await?;
+    subject.expect("mixed", &content).await?;
+
+    let mut writer = subject.open("alike").await?;
+    for part in content.chunks(70_000) {
+        writer.write(content.slice_ref(part)).await?;
+    }
+    writer.finish().await?;
+    subject.expect("alike", &content).await
+}
+
 pub(super) async fn empty_parts(subject: &Subject) -> Result<()> {
     let mut writer = subject.open("x").await?;
     for part in ["", "one", "", "", "two", ""] {

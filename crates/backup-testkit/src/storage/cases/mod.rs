@@ -28,6 +28,7 @@ macro_rules! case {
 const CASES: &[Case] = &[
     case!(content::empty_object),
     case!(content::many_tiny_parts),
+    case!(content::parts_of_all_lengths),
     case!(content::empty_parts),
     case!(content::three_big_parts),
     case!(content::concurrent_puts),

@@ -1,6 +1,5 @@
 use super::super::scratch::Scratch;
 use super::super::sys::dir::Dir;
-use super::super::sys::stat::Stat;
 use super::ground::Ground;
 use super::late::Path;
 use super::spool::Spool;
@@ -25,8 +24,8 @@ pub(super) struct Links {
 #[derive(Clone, Copy, Debug)]
 struct First {
     path: u64,
-    device: u64,
-    inode: u64,
+    /// Device and inode.
+    identity: (u64, u64),
     /// Of size and metadata: names of one file agree in them. Those that do not get content of their own.
     state: u64,
 }
@@ -47,27 +46,22 @@ impl Links {
         Links { groups: HashMap::new(), paths: Spool::new(scratch), way: Path::new(top) }
     }
 
-    /// Remembers a restored file that has a group.
-    pub(super) fn remember(&mut self, entry: &Entry, place: &TreePath, device: u64, inode: u64) -> Result<()> {
+    /// Remembers a restored file, by device and inode, if it has a group.
+    pub(super) fn remember(&mut self, entry: &Entry, place: &TreePath, identity: (u64, u64)) -> Result<()> {
         if let Some(group) = entry.link_group {
             let path = self.paths.end();
             self.paths.append(place.as_encoded())?;
-            self.groups.insert(group, First { path, device, inode, state: state(entry) });
+            self.groups.insert(group, First { path, identity, state: state(entry) });
         }
         Ok(())
     }
 
-    /// Whether a name of this entry's file was restored before.
-    pub(super) fn has(&self, entry: &Entry) -> bool {
-        self.first(entry).is_some()
+    /// Device and inode of this entry's file, if it was restored under another name.
+    pub(super) fn first(&self, entry: &Entry) -> Option<(u64, u64)> {
+        self.find(entry).map(|first| first.identity)
     }
 
-    /// Whether this is the file that was restored before under another name.
-    pub(super) fn is_first(&self, entry: &Entry, stat: &Stat) -> bool {
-        self.first(entry).is_some_and(|first| (first.device, first.inode) == (stat.device, stat.inode))
-    }
-
-    fn first(&self, entry: &Entry) -> Option<First> {
+    fn find(&self, entry: &Entry) -> Option<First> {
         self.groups.get(&entry.link_group?).copied().filter(|first| first.state == state(entry))
     }
 
@@ -80,17 +74,14 @@ impl Links {
         replaces: bool,
         ground: &Ground,
     ) -> Result<Linked> {
-        let Some(first) = self.first(entry) else { return Ok(Linked::Not) };
+        let Some(first) = self.find(entry) else { return Ok(Linked::Not) };
         let place = TreePath::from_encoded(self.paths.read(first.path)?.0)?;
         let (Some(parent), Some(file)) = (place.parent(), place.name()) else { return Ok(Linked::Not) };
         let (Ok(from), Ok(to)) = (self.way.at(&parent).descriptor(), there.dir.descriptor()) else {
             return Ok(Linked::Not);
         };
         let is_it = |name: &[u8]| {
-            look(to.as_fd(), name)
-                .ok()
-                .flatten()
-                .is_some_and(|stat| (stat.device, stat.inode) == (first.device, first.inode))
+            look(to.as_fd(), name).ok().flatten().is_some_and(|stat| (stat.device, stat.inode) == first.identity)
         };
         if replaces && is_it(name) {
             return Ok(Linked::Already);

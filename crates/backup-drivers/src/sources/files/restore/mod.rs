@@ -5,8 +5,10 @@
 //! through a symbolic link, so neither a stored path nor a link in the target leads outside.
 
 mod counts;
+mod directories;
 mod ground;
 mod late;
+mod leaves;
 mod links;
 mod metadata;
 mod record;
@@ -22,8 +24,8 @@ mod work;
 
 use super::report::Report;
 use super::scratch::Scratch;
-use super::sys::defect;
 use super::sys::dir::{Dir, OpenDirs};
+use super::sys::{blocking, defect};
 use super::target::FilesTarget;
 use async_trait::async_trait;
 use backup_core::{Batch, Component, Error, Outcome, Restore, Result, Supply, Wanted};
@@ -74,10 +76,6 @@ impl FilesRestore {
         self.work = Some(work);
         result
     }
-}
-
-async fn blocking<T: Send + 'static>(call: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(call).await.unwrap_or_else(|e| Err(defect("a step of a restore panicked").source(e)))
 }
 
 #[async_trait]

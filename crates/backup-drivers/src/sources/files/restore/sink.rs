@@ -68,9 +68,11 @@ impl Sink {
 impl FileSink for Sink {
     fn write(&self, entry: u64, offset: u64, data: &[u8]) -> Result<()> {
         let (slot, listed) = self.find(entry)?;
-        if slot.write(listed, offset, data, &self.ground)? {
+        let (file, opened) = slot.open(listed, offset, data.len(), &self.ground)?;
+        if opened {
             self.count_open(entry);
         }
+        slot.write(&file, offset, data)?;
         self.ground.counts.progress(0, data.len() as u64, &self.ground.report);
         Ok(())
     }

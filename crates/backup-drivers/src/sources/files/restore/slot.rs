@@ -56,16 +56,23 @@ impl Slot {
         }
     }
 
-    /// Writes a piece. Gives whether a file was opened for it.
-    pub(super) fn write(&self, entry: &Entry, offset: u64, data: &[u8], ground: &Ground) -> Result<bool> {
-        let (file, opened) = {
-            let mut writing = lock(&self.writing);
-            let whole = offset == 0 && entry.size_bytes == Some(data.len() as u64);
-            self.active(&mut writing, entry, whole, ground)?
-        };
+    /// The file for a piece, and whether it was opened just now.
+    pub(super) fn open(
+        &self,
+        entry: &Entry,
+        offset: u64,
+        length: usize,
+        ground: &Ground,
+    ) -> Result<(Arc<OwnedFd>, bool)> {
+        let whole = offset == 0 && entry.size_bytes == Some(length as u64);
+        self.active(&mut lock(&self.writing), entry, whole, ground)
+    }
+
+    /// Writes a piece.
+    pub(super) fn write(&self, file: &OwnedFd, offset: u64, data: &[u8]) -> Result<()> {
         let (mut at, mut rest) = (offset, data);
         while !rest.is_empty() {
-            let written = retry_on_intr(|| pwrite(&file, rest, at)).map_err(|e| entry_error("cannot write it", e))?;
+            let written = retry_on_intr(|| pwrite(file, rest, at)).map_err(|e| entry_error("cannot write it", e))?;
             if written == 0 {
                 return Err(entry_error("cannot write it", Errno::IO));
             }
@@ -76,7 +83,7 @@ impl Slot {
             active.end = active.end.max(at);
             active.bytes += data.len() as u64;
         }
-        Ok(opened)
+        Ok(())
     }
 
     /// The open file; opens it when it is not.

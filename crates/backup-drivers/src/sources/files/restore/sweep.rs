@@ -20,6 +20,8 @@ pub(super) struct Scope {
     excludes: Excludes,
     skip_caches: bool,
     one_file_system: bool,
+    /// How many entries there are, if all are to come: fewer mean that a part of the listing is damaged.
+    entries: Option<u64>,
     pub(super) max_file_bytes: Option<u64>,
 }
 
@@ -44,6 +46,7 @@ impl Scope {
         let roots: Vec<Vec<u8>> = description.roots.iter().map(TreePath::to_slashed).collect();
         Ok(Scope {
             roots: description.roots.clone(),
+            entries: selection.paths.is_empty().then_some(component.totals.entries),
             selection,
             unreadable: component.outcome.failures.iter().map(|failure| failure.path.clone()).collect(),
             excludes: patterns.matcher(&roots)?,
@@ -148,6 +151,9 @@ pub(super) struct Doomed {
     list: Spool,
     /// Why nothing may be deleted after all.
     pub(super) spared: Option<&'static str>,
+    seen: u64,
+    last: Option<TreePath>,
+    stripped: Option<TreePath>,
 }
 
 /// One name to be deleted.
@@ -159,7 +165,30 @@ pub(super) struct Victim {
 
 impl Doomed {
     pub(super) fn new(scope: Scope, scratch: Scratch) -> Doomed {
-        Doomed { scope, list: Spool::new(scratch), spared: None }
+        Doomed { scope, list: Spool::new(scratch), spared: None, seen: 0, last: None, stripped: None }
+    }
+
+    /// Sees every entry of the snapshot: a [`Sweep`] rests on their order, and on no two directories becoming one.
+    pub(super) fn watch(&mut self, path: &TreePath, strip: usize) {
+        self.seen += 1;
+        if self.last.as_ref().is_some_and(|last| last >= path) {
+            self.spared = Some("the entries do not come in order");
+        }
+        self.last = Some(path.clone());
+        if strip == 0 || path.depth() <= strip {
+            return;
+        }
+        let stripped = TreePath::from_components(path.components().take(strip)).unwrap_or_default();
+        if *self.stripped.get_or_insert_with(|| stripped.clone()) != stripped {
+            self.spared = Some("the stripped paths put several directories into one");
+        }
+    }
+
+    /// The snapshot has no more entries.
+    pub(super) fn close(&mut self) {
+        if self.scope.entries.is_some_and(|entries| entries != self.seen) {
+            self.spared = Some("the snapshot's listing has gaps");
+        }
     }
 
     fn add(&mut self, sweep: &Sweep, name: &[u8]) -> Result<()> {

@@ -3,10 +3,11 @@
 pub(crate) mod dir;
 pub(crate) mod names;
 pub(crate) mod owners;
+mod runs;
 pub(crate) mod stat;
 pub(crate) mod xattrs;
 
-use backup_core::{Error, ErrorKind};
+use backup_core::{Error, ErrorKind, Result};
 use rustix::io::Errno;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -28,6 +29,13 @@ pub(crate) fn reason(errno: Errno) -> String {
 pub(crate) fn entry_error(doing: &str, errno: Errno) -> Error {
     let kind = Error::io("", errno.into()).kind();
     Error::new(kind, format!("{doing}: {}", reason(errno)))
+}
+
+/// Runs a call that may block on a thread for such.
+pub(crate) async fn blocking<T: Send + 'static>(call: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(call)
+        .await
+        .unwrap_or_else(|e| Err(defect("a call to the file system panicked").source(e)))
 }
 
 /// An error that no input can cause.

@@ -1,18 +1,12 @@
 //! The names in one directory, sorted as bytes, in memory or, when there are very many, in runs on disk.
 
-use super::super::Scratch;
-use backup_core::{Error, Result};
+use super::super::scratch::Scratch;
+use super::runs::{Merge, RunWriter};
+use backup_core::Result;
 use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, RawDir};
 use rustix::io::Errno;
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::collections::binary_heap::PeekMut;
-use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Write};
 use std::mem::MaybeUninit;
-use std::os::unix::fs::FileExt;
-use std::sync::Arc;
 
 /// So many names, or bytes of them, are sorted in memory; more go to disk.
 const MAX_IN_MEMORY: usize = 100_000;
@@ -78,6 +72,10 @@ impl Names {
         self.places = places;
     }
 
+    fn write(&self, runs: &mut RunWriter) -> Result<()> {
+        runs.run(self.iter().map(|name| (name.bytes, name.inode, to_byte(name.file_type))))
+    }
+
     fn clear(&mut self) {
         self.bytes.clear();
         self.places.clear();
@@ -140,7 +138,7 @@ impl SortedNames {
                     Some(runs) => runs,
                     none => none.insert(RunWriter::new(scratch)?),
                 };
-                runs.write(&names)?;
+                names.write(runs)?;
                 names.clear();
             }
         }
@@ -148,7 +146,7 @@ impl SortedNames {
         let sorted = match runs {
             None => SortedNames::InMemory { names, next: 0 },
             Some(mut runs) => {
-                runs.write(&names)?;
+                names.write(&mut runs)?;
                 SortedNames::OnDisk(Box::new(runs.merge()?))
             }
         };
@@ -175,9 +173,9 @@ impl SortedNames {
             }
             SortedNames::OnDisk(merge) => {
                 while taken.len() < count
-                    && let Some((name, inode, file_type)) = merge.next()?
+                    && let Some(row) = merge.next()?
                 {
-                    taken.push(Name { bytes: &name, inode, file_type: from_byte(file_type) });
+                    taken.push(Name { bytes: &row.name, inode: row.inode, file_type: from_byte(row.file_type) });
                 }
             }
         }
@@ -196,118 +194,8 @@ impl SortedNames {
     pub(crate) fn is_empty(&self) -> bool {
         match self {
             SortedNames::InMemory { names, next } => *next >= names.len(),
-            SortedNames::OnDisk(merge) => merge.heads.is_empty(),
+            SortedNames::OnDisk(merge) => merge.is_empty(),
         }
-    }
-}
-
-/// Name, inode, type.
-type Row = (Vec<u8>, u64, u8);
-
-/// Writes sorted runs, one after the other, into a file without a name.
-struct RunWriter {
-    file: BufWriter<File>,
-    ends: Vec<u64>,
-    written: u64,
-}
-
-impl RunWriter {
-    fn new(scratch: &Scratch) -> Result<Self> {
-        Ok(RunWriter { file: BufWriter::with_capacity(1 << 16, scratch.file()?), ends: Vec::new(), written: 0 })
-    }
-
-    fn write(&mut self, names: &Names) -> Result<()> {
-        for name in names.iter() {
-            let length = name.bytes.len() as u16;
-            let parts: [&[u8]; 4] =
-                [&length.to_le_bytes(), &name.inode.to_le_bytes(), &[to_byte(name.file_type)], name.bytes];
-            for part in parts {
-                self.file.write_all(part).map_err(|e| Error::io("cannot write a temporary file", e))?;
-                self.written += part.len() as u64;
-            }
-        }
-        self.ends.push(self.written);
-        Ok(())
-    }
-
-    fn merge(self) -> Result<Merge> {
-        let file = self.file.into_inner().map_err(|e| Error::io("cannot write a temporary file", e.into_error()))?;
-        let file = Arc::new(file);
-        let mut merge = Merge { runs: Vec::new(), heads: BinaryHeap::new(), last: None };
-        let mut start = 0;
-        for (index, end) in self.ends.into_iter().enumerate() {
-            let part = FilePart { file: file.clone(), at: start, end };
-            let mut run = BufReader::with_capacity(16 * 1024, part);
-            if let Some(row) = read_row(&mut run)? {
-                merge.heads.push(Reverse((row, index)));
-            }
-            merge.runs.push(run);
-            start = end;
-        }
-        Ok(merge)
-    }
-}
-
-/// Merges sorted runs; equal names come once.
-#[derive(Debug)]
-pub(crate) struct Merge {
-    runs: Vec<BufReader<FilePart>>,
-    heads: BinaryHeap<Reverse<(Row, usize)>>,
-    last: Option<Vec<u8>>,
-}
-
-impl Merge {
-    fn next(&mut self) -> Result<Option<Row>> {
-        while let Some(mut head) = self.heads.peek_mut() {
-            let Reverse((row, run)) = &mut *head;
-            let following = match self.runs.get_mut(*run) {
-                Some(run) => read_row(run)?,
-                None => None,
-            };
-            let row = match following {
-                Some(following) => std::mem::replace(row, following),
-                None => PeekMut::pop(head).0.0,
-            };
-            if self.last.as_ref() != Some(&row.0) {
-                self.last = Some(row.0.clone());
-                return Ok(Some(row));
-            }
-        }
-        Ok(None)
-    }
-}
-
-fn read_row(run: &mut BufReader<FilePart>) -> Result<Option<Row>> {
-    let failed = |e| Error::io("cannot read a temporary file", e);
-    let mut head = [0; 11];
-    let mut got = 0;
-    while got < head.len() {
-        match run.read(head.get_mut(got..).unwrap_or_default()).map_err(failed)? {
-            0 if got == 0 => return Ok(None),
-            0 => return Err(failed(std::io::ErrorKind::UnexpectedEof.into())),
-            more => got += more,
-        }
-    }
-    let [l0, l1, i0, i1, i2, i3, i4, i5, i6, i7, file_type] = head;
-    let mut name = vec![0; usize::from(u16::from_le_bytes([l0, l1]))];
-    run.read_exact(&mut name).map_err(failed)?;
-    Ok(Some((name, u64::from_le_bytes([i0, i1, i2, i3, i4, i5, i6, i7]), file_type)))
-}
-
-/// A range of a file, read without moving its position.
-#[derive(Debug)]
-struct FilePart {
-    file: Arc<File>,
-    at: u64,
-    end: u64,
-}
-
-impl Read for FilePart {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX).min(buffer.len());
-        let got = self.file.read_at(buffer.get_mut(..left).unwrap_or_default(), self.at)?;
-        self.at += got as u64;
-        Ok(got)
     }
 }
 

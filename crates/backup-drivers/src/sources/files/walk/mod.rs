@@ -7,6 +7,7 @@
 mod agenda;
 mod batch;
 mod emit;
+mod lister;
 mod page;
 mod task;
 

@@ -5,6 +5,8 @@ pub enum Lie {
     SkipsEmptyObjects,
     /// Of many parts those behind the thousandth are lost.
     LosesLateParts,
+    /// Parts of a mebibyte and more come first.
+    ReordersParts,
     /// The part behind an empty one is lost.
     EndsAtEmptyParts,
     /// Objects end at 16 MiB.

@@ -1,0 +1,166 @@
+mod report;
+mod stream;
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::{Failure, Result};
+use crate::listing::{Listing, components};
+use crate::paths::{is_inside, selection};
+use crate::snapshots::Snapshots;
+use backup_core::{Backup, Event, Observer, Pull as Builder, Selection};
+use backup_drivers::{Files, FilesTarget, Local, Overwrite, Ownership};
+use clap::{Args, ValueEnum};
+use report::Report;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Bring a snapshot back
+///
+/// Paths are reproduced below the target: /home/ann comes back as TARGET/home/ann. Only what differs is written.
+#[derive(Debug, Args)]
+pub(crate) struct Pull {
+    /// Which snapshot
+    snapshot: String,
+
+    /// Only what is at these paths, as `ls` prints them, and below
+    #[arg(value_name = "PATH")]
+    paths: Vec<OsString>,
+
+    /// The target: a directory, made if it is not there; or - to write the one file that was chosen to standard output
+    #[arg(long, value_name = "DIR|-")]
+    into: PathBuf,
+
+    /// Leave out so many leading parts of each path
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    strip_components: usize,
+
+    /// What happens to a file that is there already; if-changed goes by size and time of modification
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::IfChanged)]
+    overwrite: When,
+
+    /// Afterwards delete what the snapshot does not have, inside the directories that it has
+    #[arg(long)]
+    delete: bool,
+
+    /// Whom files belong to: the stored numbers, the users and groups of the stored names, or the one who restores
+    #[arg(long, value_name = "WHO", value_enum, default_value_t = Who::Numbers)]
+    owner: Who,
+
+    /// Only this component
+    #[arg(long, value_name = "NAME")]
+    component: Option<String>,
+
+    /// Only say what would be done
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum When {
+    Never,
+    IfNewer,
+    IfChanged,
+    Always,
+}
+
+impl From<When> for Overwrite {
+    fn from(when: When) -> Self {
+        match when {
+            When::Never => Overwrite::Never,
+            When::IfNewer => Overwrite::IfNewer,
+            When::IfChanged => Overwrite::IfChanged,
+            When::Always => Overwrite::Always,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Who {
+    Numbers,
+    Names,
+    Me,
+}
+
+impl From<Who> for Ownership {
+    fn from(who: Who) -> Self {
+        match who {
+            Who::Numbers => Ownership::Numbers,
+            Who::Names => Ownership::Names,
+            Who::Me => Ownership::Restorer,
+        }
+    }
+}
+
+impl Pull {
+    pub(crate) async fn run(self, context: &Context) -> Result<Exit> {
+        let started = Instant::now();
+        let selection = selection(&self.paths)?;
+        let snapshots = Snapshots::open(context).await?;
+        let backup = snapshots.backup(&self.snapshot).await?;
+        let chosen = components(&*backup, self.component.as_deref())?;
+        if self.into.as_os_str() == "-" {
+            return stream::run(context, &*backup, &chosen, &selection).await;
+        }
+        let numbers: Vec<usize> = chosen.iter().map(|(number, _)| *number).collect();
+        refuse_missing(context, &*backup, &numbers, &selection).await?;
+
+        let progress = context.screen().progress();
+        if selection.paths.is_empty() && self.component.is_none() {
+            let totals = backup.summary().totals;
+            progress.event(Event::Found { files: totals.files, bytes: totals.size_bytes, done: true });
+        }
+        let names: Vec<String> = chosen.iter().map(|(_, component)| component.spec.name.clone()).collect();
+        let driver = Arc::new(Files::into_target(self.target(&selection)));
+        let pull = Builder::new()
+            .from_backup(backup.clone())
+            .with(driver, Local::new())
+            .components(names)
+            .select(selection)
+            .observer(progress.clone())
+            .stop(context.interrupt.stop());
+        let ended = pull.run().await;
+        progress.end();
+        let (into, dry_run) = (&self.into, self.dry_run);
+        Report { context, summary: backup.summary(), into, dry_run, duration: started.elapsed() }.show(ended)
+    }
+
+    fn target(&self, selection: &Selection) -> FilesTarget {
+        let target = FilesTarget::new(&self.into)
+            .with_strip_components(self.strip_components)
+            .with_overwrite(self.overwrite.into())
+            .with_ownership(self.owner.into());
+        let target = if self.delete { target.with_delete(selection.clone()) } else { target };
+        if self.dry_run { target.with_dry_run() } else { target }
+    }
+}
+
+/// Refuses, before anything is written, paths at which the snapshot has nothing.
+async fn refuse_missing(
+    context: &Context,
+    backup: &dyn Backup,
+    numbers: &[usize],
+    selection: &Selection,
+) -> Result<()> {
+    for path in &selection.paths {
+        let only = Selection { paths: vec![path.clone()] };
+        let mut exit = Exit::NotFound;
+        for number in numbers {
+            let mut listing = Listing::open(context.screen(), backup, *number, &only).await?;
+            while listing.entry().is_some_and(|entry| !is_inside(&entry.path, &only)) {
+                listing.advance().await?;
+            }
+            // In a damaged listing nobody knows what is missing.
+            if listing.entry().is_some() || listing.exit() == Exit::Damage {
+                exit = Exit::Done;
+                break;
+            }
+        }
+        if exit == Exit::NotFound {
+            return Err(Failure::new(Exit::NotFound, format!("the snapshot has no {path}"))
+                .hint("`backup ls` shows what it has; nothing was restored"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,4 @@
+mod record;
+mod store;
+
+pub use store::FileJournal;

@@ -1,0 +1,76 @@
+//! Reading runs through, page after page.
+
+use super::reader::{Fault, Paged, RunReader};
+use super::record::{PackRecord, Record, item};
+use super::set::{Answer, IndexSet, need};
+use backup_core::{Error, ErrorKind, Result};
+use std::collections::VecDeque;
+use std::marker::PhantomData;
+
+/// The records of one section of a run, in order.
+pub(super) struct Scan<R> {
+    page: u32,
+    read: VecDeque<R>,
+    kind: PhantomData<R>,
+}
+
+impl<R: Record> Scan<R> {
+    pub(super) fn new() -> Self {
+        Scan { page: 0, read: VecDeque::new(), kind: PhantomData }
+    }
+
+    /// The next record of `run`; after a fault the same call goes on where it stopped.
+    pub(super) fn next(&mut self, run: &RunReader) -> Paged<Option<R>> {
+        if self.read.is_empty() {
+            let pages = run.layout().section_pages(R::SECTION);
+            let number = pages.start + self.page;
+            if number >= pages.end {
+                return Ok(None);
+            }
+            let count = run.layout().items_on(R::SECTION, self.page);
+            self.read =
+                run.page_once(number, |page| (0..count).map(|n| R::get(item::<R>(page, n))).collect::<Result<_>>())??;
+            self.page += 1;
+        }
+        Ok(self.read.pop_front())
+    }
+}
+
+/// What a search in a run means to the caller of a set.
+pub(super) fn answer<T>(place: u32, run: &RunReader, paged: Paged<T>) -> Result<Answer<T>> {
+    match paged {
+        Ok(known) => Ok(Answer::Known(known)),
+        Err(Fault::Damaged(error)) => Err(error),
+        Err(Fault::Missing(page)) => match need(place, run, page) {
+            Some(need) => Ok(Answer::Needs(vec![need])),
+            None => Err(Error::new(ErrorKind::Internal, "a page is in no block").context("run", run.name())),
+        },
+    }
+}
+
+/// The packs of one run.
+pub(crate) struct Packs<'a> {
+    set: &'a IndexSet,
+    place: usize,
+    scan: Scan<PackRecord>,
+}
+
+impl IndexSet {
+    /// The packs that the run with this place in [`IndexSet::runs`] names, one after the other.
+    pub(crate) fn packs(&self, place: usize) -> Packs<'_> {
+        Packs { set: self, place, scan: Scan::new() }
+    }
+}
+
+impl Packs<'_> {
+    /// The next pack; none after the last.
+    ///
+    /// # Errors
+    /// `Damaged` when the run holds an impossible record.
+    pub(crate) fn next(&mut self) -> Result<Answer<Option<PackRecord>>> {
+        match self.set.runs().get(self.place) {
+            Some(run) => answer(self.place as u32, run, self.scan.next(run)),
+            None => Ok(Answer::Known(None)),
+        }
+    }
+}

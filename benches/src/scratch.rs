@@ -18,6 +18,8 @@ impl Scratch {
     /// Mounts a tmpfs at `folder`; without the right to mount, makes a folder in /dev/shm, which is one.
     pub(crate) fn new(folder: &Path) -> Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        // A run that was killed leaves its mount behind.
+        Program::new("umount").arg("--quiet").arg(folder).output().ok();
         // No limit on the number of files: the default is reached by a million small ones on a small machine.
         let options = "size=100%,nr_inodes=0,mode=0700";
         if Program::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(folder).output().is_ok() {

@@ -25,6 +25,7 @@ pub(crate) struct Reader {
     owners: BTreeMap<String, String>,
     by_package: BTreeMap<String, Counts>,
     current: Option<Current>,
+    failures: Vec<String>,
     /// Binaries that started and never printed a result: they crashed.
     crashed: Vec<String>,
 }
@@ -53,15 +54,22 @@ impl Reader {
                 }
                 None => String::new(),
             };
-            let package = self.owners.get(&name).cloned().unwrap_or(name);
+            let package = self.package(name);
             self.by_package.entry(package).or_default().add(counts);
+        } else if let Some(test) = failure(line) {
+            let package = self.package(self.current.as_ref().map(|current| current.name.clone()).unwrap_or_default());
+            self.failures.push(format!("{package} {test}"));
         }
+    }
+
+    fn package(&self, name: String) -> String {
+        self.owners.get(&name).cloned().unwrap_or(name)
     }
 
     /// Ends the reading.
     pub(crate) fn finish(mut self) -> Tally {
         self.finish_binary();
-        Tally { by_package: self.by_package, crashed: self.crashed }
+        Tally { by_package: self.by_package, failures: self.failures, crashed: self.crashed }
     }
 
     fn finish_binary(&mut self) {
@@ -75,6 +83,8 @@ impl Reader {
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) by_package: BTreeMap<String, Counts>,
+    /// Package and name of each test that failed.
+    pub(crate) failures: Vec<String>,
     /// Test binaries without a result.
     pub(crate) crashed: Vec<String>,
 }
@@ -84,6 +94,7 @@ impl Tally {
         for (package, counts) in other.by_package {
             self.by_package.entry(package).or_default().add(counts);
         }
+        self.failures.extend(other.failures);
         self.crashed.extend(other.crashed);
     }
 
@@ -104,6 +115,11 @@ fn announced(line: &str) -> Option<String> {
     let (_, path) = indented.strip_prefix("Running ")?.rsplit_once('(')?;
     let (_, file) = path.strip_suffix(')')?.rsplit_once('/')?;
     Some(file.to_owned())
+}
+
+/// The name in `test chain::tests::order ... FAILED`.
+fn failure(line: &str) -> Option<&str> {
+    Some(line.strip_prefix("test ")?.strip_suffix(" ... FAILED")?.trim_end())
 }
 
 /// The numbers in `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s`.
@@ -136,6 +152,7 @@ mod tests {
              test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s\n\
              \n\
              \x20    Running tests/cli.rs (/elsewhere/debug/deps/cli-aa11)\n\
+             test reads_back ... FAILED\n\
              test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.10s\n\
              \x20  Doc-tests backup_core\n\
              test result: ok. 4 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.10s\n\
@@ -143,6 +160,7 @@ mod tests {
         );
         assert_eq!(tally.by_package["backup-core"], Counts { passed: 12, failed: 0, ignored: 1 });
         assert_eq!(tally.by_package["backup-cli"], Counts { passed: 1, failed: 2, ignored: 0 });
+        assert_eq!(tally.failures, ["backup-cli reads_back"]);
         assert_eq!(tally.total(), Counts { passed: 13, failed: 2, ignored: 1 });
     }
 

@@ -1,6 +1,7 @@
-//! cargo-deny: licences, bans and sources of all dependencies, and known vulnerabilities where the database is in reach.
+//! cargo-deny: licences, bans and sources of all dependencies, and known vulnerabilities where their database can be
+//! had.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
@@ -32,21 +33,20 @@ pub(crate) fn advisories(workspace: &Workspace) -> Result<Outcome> {
     Ok(Outcome::of(process::status(&mut command)?.success(), "see above"))
 }
 
-fn check(workspace: &Workspace, deny: &PathBuf) -> Command {
+fn check(workspace: &Workspace, deny: &Path) -> Command {
     let mut command = Command::new(deny);
     // A licence or duplicate that is only remarked upon is noise: the run says what is wrong, nothing else.
     command.current_dir(&workspace.root).args(["--log-level", "error", "--workspace", "--all-features", "check"]);
     command
 }
 
-/// The pinned cargo-deny, built once into the target directory: a few seconds more than finding another version's rules.
+/// The pinned cargo-deny, built once into the target directory. Another version, with other rules, may be installed
+/// on the machine: it stays as it is.
 fn installed(workspace: &Workspace) -> Result<PathBuf> {
     let folder = workspace.kept().join("tools");
     let deny = folder.join("bin/cargo-deny");
-    let version = process::succeeds(Command::new(&deny).arg("--version"))
-        .then(|| process::output(Command::new(&deny).arg("--version")))
-        .transpose()?;
-    if version.is_some_and(|version| version.split_whitespace().last() == Some(VERSION)) {
+    let version = process::output(Command::new(&deny).arg("--version")).unwrap_or_default();
+    if version.split_whitespace().last() == Some(VERSION) {
         return Ok(deny);
     }
     let mut install = workspace.cargo();

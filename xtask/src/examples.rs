@@ -48,7 +48,7 @@ pub(crate) fn test_outside(workspace: &Workspace, tally: &mut Tally) -> Result<O
         if !status.success() || found.total().passed == 0 {
             failed.push(manifest.display().to_string());
         }
-        tally.merge(Tally { by_package: [(OUTSIDE.to_owned(), found.total())].into(), crashed: Vec::new() });
+        tally.merge(Tally { by_package: [(OUTSIDE.to_owned(), found.total())].into(), ..Tally::default() });
     }
     let remark = format!("{} packages", outside.len());
     Ok(if failed.is_empty() { Outcome::Passed(remark) } else { Outcome::Failed(failed.join(", ")) })

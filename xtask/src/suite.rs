@@ -51,7 +51,9 @@ pub(crate) fn run(workspace: &Workspace, options: Options) -> Result<bool> {
     });
     static_checks(workspace, &mut steps);
     let environment = Environment { slow: options.all, python: python.as_deref() };
-    steps.run("tests", || tests(workspace, environment, &mut tally));
+    let mut owners = BTreeMap::new();
+    steps.run("build tests", || build_tests(workspace, &mut owners));
+    steps.run("tests", || tests(workspace, environment, owners, &mut tally));
     steps.run("documentation tests", || documentation_tests(workspace, environment, &mut tally));
     steps.run("examples", || examples::run_all(workspace, &mut examples));
     steps.run("packages outside the workspace", || examples::test_outside(workspace, &mut tally));
@@ -60,7 +62,11 @@ pub(crate) fn run(workspace: &Workspace, options: Options) -> Result<bool> {
     let green = steps.failed() == 0 && tally.total().failed == 0;
     steps.run("number of tests", || number_of_tests(workspace, options.raise_floors && green, &tally, examples));
 
-    println!("\n{steps}");
+    println!();
+    for name in tally.failures.iter().chain(&tally.crashed) {
+        println!("FAILED {name}");
+    }
+    println!("{steps}");
     for (package, counts) in &tally.by_package {
         println!("{package:<20} {:>5} passed {:>3} failed {:>3} ignored", counts.passed, counts.failed, counts.ignored);
     }
@@ -113,18 +119,27 @@ impl Environment<'_> {
     }
 }
 
-fn tests(workspace: &Workspace, environment: Environment<'_>, tally: &mut Tally) -> Result<Outcome> {
-    // Once to build and learn which binary belongs to which package, once to run.
+/// What `cargo test` builds and runs; with all features, as a test that needs one is silently left out without it.
+const TESTS: [&str; 5] = ["test", "--workspace", "--all-features", "--tests", "--locked"];
+
+/// Builds the tests and learns which program belongs to which package.
+fn build_tests(workspace: &Workspace, owners: &mut BTreeMap<String, String>) -> Result<Outcome> {
     let mut build = workspace.cargo();
-    build.args(["test", "--workspace", "--all-features", "--tests", "--locked", "--no-run"]);
-    let owner = |program: Executable<'_>| {
-        let file = program.path.file_name()?.to_string_lossy().into_owned();
-        Some((file, program.package.name.clone()))
-    };
-    let owners = executables(workspace, &mut build)?.into_iter().filter_map(owner).collect();
+    for Executable { path, package, .. } in executables(workspace, build.args(TESTS).arg("--no-run"))? {
+        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        owners.insert(file, package.name.clone());
+    }
+    Ok(Outcome::Passed(format!("{} programs", owners.len())))
+}
+
+fn tests(
+    workspace: &Workspace,
+    environment: Environment<'_>,
+    owners: BTreeMap<String, String>,
+    tally: &mut Tally,
+) -> Result<Outcome> {
     let mut command = workspace.cargo();
-    command.args(["test", "--workspace", "--all-features", "--tests", "--locked", "--no-fail-fast"]);
-    environment.apply(&mut command);
+    environment.apply(command.args(TESTS).arg("--no-fail-fast"));
     let (status, found) = cargo_test(&mut command, owners)?;
     finish(status, found, tally)
 }

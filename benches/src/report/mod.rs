@@ -84,7 +84,8 @@ fn compose(results: &Results, plots: &[PathBuf], notes: Option<&str>) -> Result<
     }
     writeln!(
         text,
-        "{} cores of {}, {:.1} GB of memory, Linux {}, data and repositories on {}, restores into tmpfs. Load before the start: {:.2}.\n",
+        "{} cores of {}, {:.1} GB of memory, Linux {}; data and repositories on {}, restores into tmpfs.\n\
+         Load before the start: {:.2}.\n",
         machine.cores,
         machine.processor,
         machine.memory_bytes as f64 / 1e9,
@@ -116,7 +117,8 @@ fn compose(results: &Results, plots: &[PathBuf], notes: Option<&str>) -> Result<
 
 const METHOD: &str = "\
 ## How it is measured
-- Every step of every tool runs once a round; the tools alternate step by step and start in turn. Numbers are medians over the rounds.
+- Every step of every tool runs once a round; the tools alternate step by step and start in turn. Numbers are medians
+  over the rounds.
 - Only ratios from one run mean something: the speed of a shared machine drifts.
 - Wall is the time from start to end of the tool's processes, CPU their user and system time, memory the largest
   resident set of one process (of a pipeline, the sum over its programs) over all steps.
@@ -125,7 +127,8 @@ const METHOD: &str = "\
 - Each tool has a home, cache and repository of its own, new in every round. Restores go into a tmpfs that is mounted
   for one step, and are compared with the source: all bytes in the first round, names and lengths in the others.
 - The second push follows the first with nothing changed. One file is the one in the middle of the set.
-- Prune: half of the set is pushed as a third snapshot, then the first two are forgotten and what only they used is freed.";
+- Prune: half of the set is pushed as a third snapshot, then the first two are forgotten and what only they used is
+  freed.";
 
 #[cfg(test)]
 mod tests;

@@ -37,7 +37,7 @@ impl Tool for Kopia {
     }
 
     fn settings(&self) -> &'static str {
-        "compression zstd: its default level, which stands for 3; prune is snapshot delete and full maintenance without safety delays"
+        "compression zstd: its default level stands for 3; prune is delete and full maintenance without its delays"
     }
 
     fn step(&self, step: Step, place: &Place<'_>) -> Result<Vec<Vec<Program>>> {

@@ -23,7 +23,7 @@ Snapshots:
 
 /// Backs up directories and programs' output, encrypted and deduplicated, and gives them back.
 #[derive(Debug, Parser)]
-#[command(name = "backup", version, about, max_term_width = 100, propagate_version = false)]
+#[command(name = "backup", version, max_term_width = 100, propagate_version = false)]
 #[command(after_long_help = after_help(), after_help = after_help(), subcommand_required = true, arg_required_else_help = true)]
 pub(crate) struct Cli {
     #[command(flatten)]

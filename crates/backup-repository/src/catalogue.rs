@@ -1,11 +1,12 @@
+use crate::check::check;
 use crate::format::ids::SessionId;
 use crate::pull::RepositoryBackup;
 use crate::push::begin;
 use crate::repository::Repository;
 use async_trait::async_trait;
 use backup_core::{
-    Backup, BackupId, Catalogue, CheckOptions, Destination, Draft, Error, ErrorKind, Observer, Report, Result, Silent, Spec,
-    StorageDriver, Summary,
+    Backup, BackupId, Catalogue, CheckOptions, Destination, Draft, Error, ErrorKind, Observer, Report, Result, Silent,
+    Spec, Summary,
 };
 use std::sync::Arc;
 
@@ -36,7 +37,9 @@ impl Catalogue for Repository {
         let session = SessionId::from_hex(&id.0)?;
         let opened = RepositoryBackup::open(self.0.clone(), session, Arc::new(Silent)).await;
         Ok(Box::new(opened.map_err(|error| match error.kind() {
-            ErrorKind::NotFound => Error::new(ErrorKind::NotFound, "there is no such snapshot").context("snapshot", id).source(error),
+            ErrorKind::NotFound => {
+                Error::new(ErrorKind::NotFound, "there is no such snapshot").context("snapshot", id).source(error)
+            }
             _ => error,
         })?))
     }
@@ -48,7 +51,7 @@ impl Catalogue for Repository {
         self.0.storage.delete(&[crate::format::snapshot::snapshot_key(&session)?]).await
     }
 
-    async fn check(&self, _: CheckOptions, _: Arc<dyn Observer>) -> Result<Report> {
-        Err(Error::new(ErrorKind::Unsupported, "check comes with the next milestone"))
+    async fn check(&self, options: CheckOptions, observer: Arc<dyn Observer>) -> Result<Report> {
+        check(self.0.clone(), options, observer).await
     }
 }

@@ -41,7 +41,9 @@ impl Fetcher {
         if let Some(key) = lock().get(pack) {
             return Ok(key.clone());
         }
-        let key = Arc::new(SealKey::new(&*unwrap_any(&self.inner.identities, wrapped).map_err(|e| e.context("pack", pack))?)?);
+        let key = Arc::new(SealKey::new(
+            &*unwrap_any(&self.inner.identities, wrapped).map_err(|e| e.context("pack", pack))?,
+        )?);
         let mut keys = lock();
         if keys.len() >= MAX_KEYS {
             keys.clear();

@@ -3,7 +3,8 @@
 use crate::format::ids::{ChunkId, Kind, RunName};
 use crate::index::{Answer, IndexCache, IndexSet, Location, Need, RunReader, RunSeal, TailEnd, find_tail, tail_guess};
 use crate::repository::Inner;
-use backup_core::{Key, Observer, Result, StorageExt};
+use backup_core::{Error, ErrorKind, Key, Observer, Result, StorageExt};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Local runs together may take this much, in bytes.
@@ -21,36 +22,100 @@ pub(crate) fn open_cache(inner: &Inner, observer: Arc<dyn Observer>) -> Arc<Inde
     IndexCache::new(inner.config.repository, folder, Some(inner.options.scratch_dir.clone()), PAGE_MEMORY, observer)
 }
 
+/// A cache that remembers nothing: what it gives came from the storage.
+pub(crate) fn scratch_cache(inner: &Inner, observer: Arc<dyn Observer>) -> Arc<IndexCache> {
+    IndexCache::new(inner.config.repository, None, Some(inner.options.scratch_dir.clone()), PAGE_MEMORY, observer)
+}
+
 /// Every run that counts and is `of_use`, opened; with `whole`, also brought here, so that every lookup can be answered at once.
 ///
 /// # Errors
 /// `Damaged` and `AccessDenied` for a run that cannot be believed; `Unavailable`.
-pub(crate) async fn load(inner: &Inner, cache: &Arc<IndexCache>, whole: bool, of_use: &(dyn Fn(RunName) -> bool + Sync)) -> Result<IndexSet> {
+pub(crate) async fn load(
+    inner: &Inner,
+    cache: &Arc<IndexCache>,
+    whole: bool,
+    of_use: &(dyn Fn(RunName) -> bool + Sync),
+) -> Result<IndexSet> {
     let mut runs = Vec::new();
-    for (key, meta) in inner.storage.list_all("index/").await? {
-        let tombstone = || async { Ok::<_, backup_core::Error>(meta.size_bytes < MAX_TOMBSTONE && occupant_is_tombstone(inner, &key).await?) };
-        if let Some(name) = RunName::from_key(&key).filter(|name| of_use(*name))
-            && !tombstone().await?
-        {
-            let run = open(inner, cache, name, &key, meta.size_bytes).await.map_err(|e| e.context("run", name))?;
-            if whole && !run.is_complete() {
-                fill(inner, &run, &key).await.map_err(|e| e.context("run", name))?;
-            }
-            runs.push(Arc::new(run));
+    for (name, key, length) in listed(inner).await? {
+        if of_use(name) {
+            runs.push(Arc::new(bring(inner, cache, name, &key, length, whole).await?));
         }
     }
-    let replaced: std::collections::HashSet<RunName> = runs.iter().flat_map(|run| run.replaces().iter().copied()).collect();
-    runs.retain(|run| !replaced.contains(&run.name()));
-    let live: std::collections::HashSet<RunName> = runs.iter().map(|run| run.name()).collect();
+    let set = current(runs);
+    let live: HashSet<RunName> = set.runs().iter().map(|run| run.name()).collect();
     cache.evict(&|run| live.contains(run), CACHE_BYTES, std::time::SystemTime::now());
-    Ok(IndexSet::new(runs))
+    Ok(set)
+}
+
+/// Every run, brought here whole; those that are damaged are told and left out.
+///
+/// # Errors
+/// What the storage said.
+pub(crate) async fn load_whole(
+    inner: &Inner,
+    cache: &Arc<IndexCache>,
+    damaged: &mut (dyn FnMut(RunName, Error) + Send),
+) -> Result<IndexSet> {
+    let mut runs = Vec::new();
+    for (name, key, length) in listed(inner).await? {
+        match bring(inner, cache, name, &key, length, true).await {
+            Ok(run) => runs.push(Arc::new(run)),
+            Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::AccessDenied) => damaged(name, error),
+            // A prune merged it away since it was listed.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(current(runs))
+}
+
+/// The runs that no other replaces.
+fn current(mut runs: Vec<Arc<RunReader>>) -> IndexSet {
+    let replaced: HashSet<RunName> = runs.iter().flat_map(|run| run.replaces().iter().copied()).collect();
+    runs.retain(|run| !replaced.contains(&run.name()));
+    IndexSet::new(runs)
+}
+
+/// Names, keys and lengths of what is listed as a run and is no tombstone.
+async fn listed(inner: &Inner) -> Result<Vec<(RunName, Key, u64)>> {
+    let mut runs = Vec::new();
+    for (key, meta) in inner.storage.list_all("index/").await? {
+        let Some(name) = RunName::from_key(&key) else { continue };
+        if meta.size_bytes >= MAX_TOMBSTONE || !occupant_is_tombstone(inner, &key).await? {
+            runs.push((name, key, meta.size_bytes));
+        }
+    }
+    Ok(runs)
+}
+
+async fn bring(
+    inner: &Inner,
+    cache: &Arc<IndexCache>,
+    name: RunName,
+    key: &Key,
+    length: u64,
+    whole: bool,
+) -> Result<RunReader> {
+    let run = open(inner, cache, name, key, length).await.map_err(|e| e.context("run", name))?;
+    if whole && !run.is_complete() {
+        fill(inner, &run, key).await.map_err(|e| e.context("run", name))?;
+    }
+    Ok(run)
 }
 
 async fn occupant_is_tombstone(inner: &Inner, key: &Key) -> Result<bool> {
     Ok(crate::session::occupant(inner, key).await? == crate::protocol::Occupant::RunTombstone)
 }
 
-pub(crate) async fn open(inner: &Inner, cache: &Arc<IndexCache>, name: RunName, key: &Key, length: u64) -> Result<RunReader> {
+pub(crate) async fn open(
+    inner: &Inner,
+    cache: &Arc<IndexCache>,
+    name: RunName,
+    key: &Key,
+    length: u64,
+) -> Result<RunReader> {
     let seal = || RunSeal::new(inner.config.repository, &inner.keys.index, name);
     let owner = inner.config.signing;
     let key_of = move |signer: &crate::crypto::SignerId| (owner.id() == *signer).then_some(owner);
@@ -82,14 +147,19 @@ pub(crate) async fn fill(inner: &Inner, run: &RunReader, key: &Key) -> Result<()
 /// Answers where chunks are, fetching blocks of the index that are not here.
 pub(crate) struct Locator {
     inner: Arc<Inner>,
-    index: IndexSet,
+    index: Arc<IndexSet>,
 }
 
 impl Locator {
     pub(crate) async fn open(inner: Arc<Inner>, observer: Arc<dyn Observer>) -> Result<Self> {
         let cache = open_cache(&inner, observer);
         let index = load(&inner, &cache, false, &|_| true).await?;
-        Ok(Locator { inner, index })
+        Ok(Locator { inner, index: Arc::new(index) })
+    }
+
+    /// Over an index that is loaded.
+    pub(crate) fn with(inner: Arc<Inner>, index: Arc<IndexSet>) -> Self {
+        Locator { inner, index }
     }
 
     /// Every copy of a chunk; none when it is in no run.

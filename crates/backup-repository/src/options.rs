@@ -18,7 +18,13 @@ pub struct RepositoryOptions {
 
 impl Default for RepositoryOptions {
     fn default() -> Self {
-        RepositoryOptions { cache_dir: None, scratch_dir: std::env::temp_dir(), threads: None, level: 3, pack_bytes: 32 << 20 }
+        RepositoryOptions {
+            cache_dir: None,
+            scratch_dir: std::env::temp_dir(),
+            threads: None,
+            level: 3,
+            pack_bytes: 32 << 20,
+        }
     }
 }
 

@@ -47,7 +47,8 @@ impl Repository {
             return Err(Error::new(ErrorKind::InvalidInput, "a repository needs at least one owner"));
         }
         if !storage.list("config/", None).await?.objects.is_empty() {
-            return Err(Error::new(ErrorKind::AlreadyExists, "there is a repository here already").context("at", storage.location()));
+            return Err(Error::new(ErrorKind::AlreadyExists, "there is a repository here already")
+                .context("at", storage.location()));
         }
         let keys = OwnerKeys {
             repository: RepositoryId(random()?),
@@ -55,7 +56,11 @@ impl Repository {
             signing: SigningKey::generate()?,
             domains: vec![Domain {
                 name: "default".into(),
-                keys: DomainKeys { chunk: ChunkKey(random()?), index: IndexKey(random()?), seed: u64::from_le_bytes(random()?) },
+                keys: DomainKeys {
+                    chunk: ChunkKey(random()?),
+                    index: IndexKey(random()?),
+                    seed: u64::from_le_bytes(random()?),
+                },
             }],
         };
         let newest = keys.identities.last().ok_or_else(|| Error::new(ErrorKind::Internal, "no identity was made"))?;
@@ -88,7 +93,7 @@ impl Repository {
         identity: &OwnerIdentity,
         options: RepositoryOptions,
     ) -> Result<Self> {
-        let config = Config::load(&*storage).await?;
+        let configs = Config::load(&*storage).await?;
         let files = storage.list_all("keys/owners/").await?;
         let mut refused =
             Error::new(ErrorKind::Damaged, "the repository has no owner file").context("at", storage.location());
@@ -98,12 +103,16 @@ impl Repository {
                 Err(error) => Err(error),
             };
             match opened {
-                // An owner file that does not belong to this config says nothing about it.
-                Ok(keys) if keys.repository != config.repository || keys.signing.verifying()? != config.signing => {
-                    refused = Error::new(ErrorKind::Damaged, "the config is not the one of its owners: it was replaced")
-                        .context("key", key);
+                Ok(keys) => {
+                    let signing = keys.signing.verifying()?;
+                    let own = |config: &&Config| config.repository == keys.repository && config.signing == signing;
+                    if let Some(config) = configs.iter().find(own).cloned() {
+                        return Self::assemble(storage, config, keys, options);
+                    }
+                    refused =
+                        Error::new(ErrorKind::Damaged, "the config is not the one of its owners: it was replaced")
+                            .context("key", key);
                 }
-                Ok(keys) => return Self::assemble(storage, config, keys, options),
                 Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
                 Err(error) => refused = error.context("key", key),
             }
@@ -120,7 +129,15 @@ impl Repository {
         let OwnerKeys { identities, signing, domains, .. } = keys;
         let first = domains.into_iter().next();
         let domain = first.ok_or_else(|| Error::new(ErrorKind::Damaged, "the owner file names no domain"))?;
-        Ok(Repository(Arc::new(Inner { storage, config, signing: Arc::new(signing), identities, domain: 0, keys: domain.keys, options })))
+        Ok(Repository(Arc::new(Inner {
+            storage,
+            config,
+            signing: Arc::new(signing),
+            identities,
+            domain: 0,
+            keys: domain.keys,
+            options,
+        })))
     }
 
     /// The repository's id.

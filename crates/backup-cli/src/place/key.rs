@@ -9,10 +9,13 @@ use crate::settings::{Key, Settings};
 use backup_core::Secret;
 use backup_repository::OwnerIdentity;
 use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
 
 /// How to open a repository, the way to try first in front.
 pub(super) enum Way {
-    Open(OwnerIdentity),
+    /// With this, which came from this file.
+    Identity(OwnerIdentity, PathBuf),
+    Passphrase(OwnerIdentity),
     /// Asks a person.
     Ask,
 }
@@ -21,12 +24,15 @@ pub(super) enum Way {
 /// question, if there is somebody to answer it.
 pub(super) fn ways(settings: &Settings) -> Result<Vec<Way>> {
     if let Some(key) = &settings.key {
-        return Ok(vec![Way::Open(named(key, &settings.screen)?)]);
+        return Ok(vec![match key {
+            Key::Identity(file) => identity(file, &settings.screen)?,
+            _ => Way::Passphrase(OwnerIdentity::Passphrase(named_passphrase(key)?)),
+        }]);
     }
     let mut ways = Vec::new();
     let file = Home::find()?.identity();
     if file.exists() {
-        ways.push(Way::Open(OwnerIdentity::Key(read(&file, &settings.screen)?)));
+        ways.push(identity(&file, &settings.screen)?);
     }
     if io::stdin().is_terminal() {
         ways.push(Way::Ask);
@@ -39,11 +45,8 @@ pub(super) fn ways(settings: &Settings) -> Result<Vec<Way>> {
 
 pub(super) const HINT: &str = "give the identity with --identity FILE or the passphrase with --passphrase-file FILE";
 
-fn named(key: &Key, screen: &Screen) -> Result<OwnerIdentity> {
-    match key {
-        Key::Identity(file) => Ok(OwnerIdentity::Key(read(file, screen)?)),
-        Key::PassphraseFile(_) | Key::Passphrase(_) => Ok(OwnerIdentity::Passphrase(named_passphrase(key)?)),
-    }
+fn identity(file: &Path, screen: &Screen) -> Result<Way> {
+    Ok(Way::Identity(OwnerIdentity::Key(read(file, screen)?), file.to_owned()))
 }
 
 /// The passphrase that was named, without one newline at its end.

@@ -25,14 +25,20 @@ pub(crate) async fn open(settings: &Settings, location: &Location) -> Result<Rep
     let options = options(settings);
     let mut refused = Error::new(ErrorKind::AccessDenied, "nothing opens the repository");
     for way in ways(settings)? {
-        let identity = match way {
-            Way::Open(identity) => identity,
-            Way::Ask => OwnerIdentity::Passphrase(ask(&format!("Passphrase of {location}: "))?),
+        let (identity, file) = match way {
+            Way::Identity(identity, file) => (identity, Some(file)),
+            Way::Passphrase(passphrase) => (passphrase, None),
+            Way::Ask => (OwnerIdentity::Passphrase(ask(&format!("Passphrase of {location}: "))?), None),
         };
         match Repository::open(storage.clone(), &identity, options.clone()).await {
             Ok(repository) => return Ok(repository),
             Err(error) if error.kind() == ErrorKind::AccessDenied => refused = error,
-            Err(error) => return Err(location.missing(error)),
+            Err(error) => {
+                let unclear = file.filter(|_| error.kind() == ErrorKind::InvalidInput);
+                return Err(
+                    location.missing(unclear.iter().fold(error, |e, file| e.context("identity", file.display())))
+                );
+            }
         }
     }
     Err(Failure::from(refused).hint(HINT))

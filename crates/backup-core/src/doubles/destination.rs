@@ -122,6 +122,10 @@ impl Contents for TestContents {
             content.read_exact(&mut [0; 10]).await.unwrap();
             call(&self.to.log, &self.to.faults, self.to.name, "stream midway").await?;
         }
+        if self.to.faults.contains_key("stream short") {
+            content.read_exact(&mut [0; 1]).await.unwrap();
+            return Ok(1);
+        }
         content.read_to_end(&mut bytes).await.map_err(|e| Error::io("cannot read", e))?;
         let length = bytes.len() as u64;
         self.got(entry, bytes);

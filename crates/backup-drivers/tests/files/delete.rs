@@ -1,13 +1,14 @@
 //! Names that the snapshot does not have.
 
 use crate::fixture::{
-    Folder, capture, capture_of, count, names, restore, restore_some, target, tree_path, try_restore,
+    Folder, capture, capture_of, count, here, names, restore, restore_some, target, tree_path, try_restore,
 };
-use backup_core::{ErrorKind, Selection};
+use backup_core::{Batch, ErrorKind, Selection, Silent, SourceDriver};
 use backup_drivers::{Files, FilesTarget};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::sync::Arc;
 
 fn tree(place: &Path, files: &[&str]) {
     for file in files {
@@ -160,4 +161,23 @@ async fn nothing_is_deleted_where_directories_fall_together_or_entries_are_not_i
     let outcome = restore(&shuffled, target(&source, &place).with_delete(everything())).await;
     assert!(outcome.failures.iter().any(|failure| failure.reason.contains("nothing was deleted")));
     assert!(place.join("a/old").exists() && place.join("b/old").exists());
+}
+
+#[tokio::test]
+async fn nothing_is_deleted_when_the_listing_has_gaps() {
+    let folder = Folder::new();
+    let (source, place) = (folder.place(), folder.place());
+    tree(&source, &["a", "b", "c"]);
+    tree(&place, &["b", "old"]);
+    let captured = capture_of(&source).await;
+    let driver = Files::into_target(target(&source, &place).with_delete(everything()));
+    let mut restore = driver.restore(here().await, &captured.component(), Arc::new(Silent)).await.unwrap();
+    // The part of the listing with `b` is damaged.
+    let b = tree_path(&source.join("b"));
+    let mut entries = captured.entries.clone();
+    entries.retain(|entry| entry.path != b);
+    restore.begin(Arc::new(Batch { first: 0, entries })).await.unwrap();
+    let outcome = restore.finish().await.unwrap();
+    assert!(outcome.failures.iter().any(|failure| failure.reason.contains("gaps")), "{:?}", outcome.failures);
+    assert!(place.join("b").exists() && place.join("old").exists());
 }

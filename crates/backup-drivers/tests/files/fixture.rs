@@ -31,6 +31,12 @@ impl Folder {
         Folder { folder: TempDir::new().expect("a temporary folder"), next: AtomicU64::new(0) }
     }
 
+    /// In memory, where that can be had: for many files.
+    pub fn in_memory() -> Folder {
+        let folder = TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).expect("a temporary folder");
+        Folder { folder, next: AtomicU64::new(0) }
+    }
+
     pub fn path(&self) -> PathBuf {
         self.folder.path().canonicalize().expect("the folder is there")
     }

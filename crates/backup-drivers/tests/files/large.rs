@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 #[tokio::test]
 async fn a_directory_with_more_names_than_are_sorted_in_memory() {
-    let folder = Folder::new();
+    let folder = Folder::in_memory();
     let place = folder.place();
     let many = place.join("many");
     std::fs::create_dir(&many).unwrap();

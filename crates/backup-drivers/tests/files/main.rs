@@ -1,5 +1,7 @@
 //! Files of this host: what is captured, and what comes back.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+
 mod capture;
 mod change;
 mod delete;
@@ -9,3 +11,4 @@ mod identity;
 mod large;
 mod restore;
 mod roots;
+mod unprivileged;

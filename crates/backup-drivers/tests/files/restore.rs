@@ -190,6 +190,27 @@ async fn hard_links_are_made_within_a_batch_and_across_many() {
 }
 
 #[tokio::test]
+async fn links_and_pipes_with_several_names_keep_them() {
+    let folder = Folder::new();
+    let (source, place) = (folder.place(), folder.place());
+    symlink("nowhere", source.join("link-1")).unwrap();
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, source.join("pipe-1"), rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    for name in ["link", "pipe"] {
+        fs::hard_link(source.join(format!("{name}-1")), source.join(format!("{name}-2"))).unwrap();
+    }
+    let captured = capture_of(&source).await;
+    for _ in 0..2 {
+        let outcome = restore(&captured, target(&source, &place)).await;
+        assert_eq!(outcome.failed(), 0, "{:?}", outcome.failures);
+        for name in ["link", "pipe"] {
+            let inode = |n| fs::symlink_metadata(place.join(format!("{name}-{n}"))).unwrap().ino();
+            assert_eq!(inode(1), inode(2), "{name}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn names_of_a_file_whose_first_name_is_damaged_get_the_content() {
     let folder = Folder::new();
     let (source, place) = (folder.place(), folder.place());

@@ -5,7 +5,7 @@ mod seal;
 mod sign;
 mod wrap;
 
-pub(crate) use keys::{ChunkKey, DomainKeys, IndexKey, KEY_LEN, derive};
+pub(crate) use keys::{ChunkKey, DomainKeys, IndexKey, derive};
 pub(crate) use seal::{SealKey, TAG_LEN};
 pub use sign::SignerId;
 pub(crate) use sign::{SIGNATURE_LEN, SigningKey, VerifyingKey};

@@ -10,7 +10,8 @@ pub(crate) struct SealKey(LessSafeKey);
 
 impl SealKey {
     pub(crate) fn new(key: &[u8; KEY_LEN]) -> Result<Self> {
-        let key = UnboundKey::new(&AES_256_GCM, key).map_err(|_| Error::new(ErrorKind::Internal, "a key has the wrong length"))?;
+        let key = UnboundKey::new(&AES_256_GCM, key)
+            .map_err(|_| Error::new(ErrorKind::Internal, "a key has the wrong length"))?;
         Ok(SealKey(LessSafeKey::new(key)))
     }
 
@@ -49,8 +50,11 @@ impl SealKey {
         associated: &[u8],
         buffer: &'a mut [u8],
     ) -> Result<&'a mut [u8]> {
-        self.0
-            .open_in_place(Nonce::assume_unique_for_key(nonce), Aad::from(associated), buffer)
-            .map_err(|_| Error::new(ErrorKind::Damaged, "a sealed part does not open: its bytes, name or key are not the ones it was written with"))
+        self.0.open_in_place(Nonce::assume_unique_for_key(nonce), Aad::from(associated), buffer).map_err(|_| {
+            Error::new(
+                ErrorKind::Damaged,
+                "a sealed part does not open: its bytes, name or key are not the ones it was written with",
+            )
+        })
     }
 }

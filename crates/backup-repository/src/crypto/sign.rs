@@ -63,7 +63,10 @@ pub(crate) struct VerifyingKey(pub(crate) [u8; 32]);
 
 impl VerifyingKey {
     pub(crate) fn from_slice(bytes: &[u8]) -> Result<Self> {
-        bytes.try_into().map(VerifyingKey).map_err(|_| Error::new(ErrorKind::Damaged, "a public key has the wrong length"))
+        bytes
+            .try_into()
+            .map(VerifyingKey)
+            .map_err(|_| Error::new(ErrorKind::Damaged, "a public key has the wrong length"))
     }
 
     pub(crate) fn id(&self) -> SignerId {

@@ -3,9 +3,9 @@ use super::random;
 use age::secrecy::ExposeSecret;
 use age::{Identity as _, Recipient as _};
 use age_core::format::{FileKey, Stanza};
+use backup_core::{Error, ErrorKind, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use backup_core::{Error, ErrorKind, Result};
 use std::str::FromStr;
 use zeroize::Zeroizing;
 
@@ -33,10 +33,8 @@ impl Recipient {
     pub(crate) fn new_key(&self) -> Result<(Zeroizing<[u8; KEY_LEN]>, WrappedKey)> {
         let file_key = Zeroizing::new(random::<16>()?);
         let failed = || Error::new(ErrorKind::Internal, "a key cannot be wrapped");
-        let (stanzas, _) = self
-            .0
-            .wrap_file_key(&FileKey::new(Box::new(*file_key)))
-            .map_err(|e| failed().context("because", e))?;
+        let (stanzas, _) =
+            self.0.wrap_file_key(&FileKey::new(Box::new(*file_key))).map_err(|e| failed().context("because", e))?;
         let stanza = stanzas.first().ok_or_else(failed)?;
         let share = stanza.args.first().and_then(|arg| STANDARD_NO_PAD.decode(arg).ok()).ok_or_else(failed)?;
         let mut wrapped = [0; WRAPPED_LEN];

@@ -55,13 +55,18 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    fn parse(bytes: &[u8], signed_key: &str) -> Result<Self> {
+    /// # Errors
+    /// `Damaged`; `Unsupported` for a newer format.
+    pub(crate) fn parse(bytes: &[u8], signed_key: &str) -> Result<Self> {
         let raw = RawRecord::parse(bytes)?;
         let json: ConfigJson = from_json(raw.payload)?;
         if json.format != FORMAT || !json.requires.is_empty() {
-            return Err(Error::new(ErrorKind::Unsupported, "the repository is of a newer version: a newer backup is needed")
-                .context("format", json.format)
-                .context("requires", json.requires.join(" ")));
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "the repository is of a newer version: a newer backup is needed",
+            )
+            .context("format", json.format)
+            .context("requires", json.requires.join(" ")));
         }
         let config = Config {
             repository: RepositoryId(json.repository),
@@ -74,7 +79,11 @@ impl Config {
         };
         raw.verify(RecordKind::Config, &config.repository, signed_key, &config.signing)?;
         let ChunkSizes { min, avg, max } = config.chunks;
-        if !(64..=1 << 20).contains(&min) || !(256..=4 << 20).contains(&avg) || !(avg..1 << 24).contains(&max) || min > avg {
+        if !(64..=1 << 20).contains(&min)
+            || !(256..=4 << 20).contains(&avg)
+            || !(avg..1 << 24).contains(&max)
+            || min > avg
+        {
             return Err(Error::new(ErrorKind::Damaged, "the config's chunk sizes are out of bounds"));
         }
         Ok(config)
@@ -107,11 +116,11 @@ impl Config {
         Ok(())
     }
 
-    /// The config with the highest number of which a copy is valid.
+    /// The valid configs, the highest number first; which of them is the repository's own, its owners know.
     ///
     /// # Errors
     /// `NotFound` when there is none at all, `Damaged` when none is valid, `Unsupported` for a newer format.
-    pub(crate) async fn load(storage: &dyn StorageDriver) -> Result<Self> {
+    pub(crate) async fn load(storage: &dyn StorageDriver) -> Result<Vec<Self>> {
         let mut copies: Vec<(u32, Key)> = storage
             .list_all("config/")
             .await?
@@ -123,20 +132,26 @@ impl Config {
             .collect();
         copies.sort_by_key(|(n, _)| std::cmp::Reverse(*n));
         if copies.is_empty() {
-            return Err(Error::new(ErrorKind::NotFound, "there is no repository here").context("at", storage.location()));
+            return Err(
+                Error::new(ErrorKind::NotFound, "there is no repository here").context("at", storage.location())
+            );
         }
         let mut first_error = None;
+        let mut configs = Vec::new();
         for (n, key) in copies {
             let result = match storage.get_bytes(&key, MAX_RECORD).await {
                 Ok(bytes) => Config::parse(&bytes, &format!("config/{n}")),
                 Err(error) => Err(error),
             };
             match result {
-                Ok(config) => return Ok(config),
+                Ok(config) => configs.push(config),
                 Err(error) if error.kind() == ErrorKind::Unsupported => return Err(error),
                 Err(error) => first_error = first_error.or(Some(error.context("key", key))),
             }
         }
-        Err(first_error.unwrap_or_else(|| Error::new(ErrorKind::Internal, "a config was lost between two reads")))
+        match first_error {
+            Some(error) if configs.is_empty() => Err(error),
+            _ => Ok(configs),
+        }
     }
 }

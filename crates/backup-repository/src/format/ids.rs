@@ -11,10 +11,9 @@ pub struct ChunkId(pub [u8; CHUNK_ID_LEN]);
 impl ChunkId {
     /// An id from stored bytes, which must be exactly 20.
     pub(crate) fn from_slice(bytes: &[u8]) -> Result<Self> {
-        bytes
-            .try_into()
-            .map(ChunkId)
-            .map_err(|_| Error::new(ErrorKind::Damaged, "a chunk id has the wrong length").context("bytes", bytes.len()))
+        bytes.try_into().map(ChunkId).map_err(|_| {
+            Error::new(ErrorKind::Damaged, "a chunk id has the wrong length").context("bytes", bytes.len())
+        })
     }
 
     /// An id from its hexadecimal form.

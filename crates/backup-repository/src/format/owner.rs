@@ -118,11 +118,15 @@ impl OwnerKeys {
     /// # Errors
     /// `AccessDenied` when the identity is not this owner's; `Damaged` when it is and the file is not as written.
     pub(crate) fn decrypt(file: &[u8], owner: &OwnerIdentity) -> Result<Self> {
-        let damaged = |e: &dyn std::fmt::Display| Error::new(ErrorKind::Damaged, "an owner file is damaged").context("because", e);
+        let damaged = |e: &dyn std::fmt::Display| {
+            Error::new(ErrorKind::Damaged, "an owner file is damaged").context("because", e)
+        };
         let decryptor = age::Decryptor::new(file).map_err(|e| damaged(&e))?;
         let identities = identities(owner)?;
         let reader = decryptor.decrypt(identities.iter().map(|i| &**i)).map_err(|e| match e {
-            age::DecryptError::NoMatchingKeys | age::DecryptError::DecryptionFailed | age::DecryptError::KeyDecryptionFailed => {
+            age::DecryptError::NoMatchingKeys
+            | age::DecryptError::DecryptionFailed
+            | age::DecryptError::KeyDecryptionFailed => {
                 Error::new(ErrorKind::AccessDenied, "this identity or passphrase does not open the owner file")
             }
             age::DecryptError::ExcessiveWork { .. } => {
@@ -135,7 +139,8 @@ impl OwnerKeys {
         reader.take(MAX_PLAIN).read_to_end(&mut plain).map_err(|e| damaged(&e))?;
         let json: OwnerJson = from_json(&plain)?;
         if json.format != super::config::FORMAT {
-            return Err(Error::new(ErrorKind::Unsupported, "the owner file is of a newer version").context("format", json.format));
+            return Err(Error::new(ErrorKind::Unsupported, "the owner file is of a newer version")
+                .context("format", json.format));
         }
         if json.identities.is_empty() || json.domains.is_empty() {
             return Err(damaged(&"it holds no identity or no domain"));
@@ -161,13 +166,17 @@ impl OwnerKeys {
 }
 
 fn recipient(owner: &OwnerRecipient) -> Result<Box<dyn age::Recipient>> {
-    let invalid = |because: &str| Error::new(ErrorKind::InvalidInput, "not an age recipient or SSH public key").context("because", because);
+    let invalid = |because: &str| {
+        Error::new(ErrorKind::InvalidInput, "not an age recipient or SSH public key").context("because", because)
+    };
     match owner {
         OwnerRecipient::PublicKey(text) if text.starts_with("ssh-") => {
             let key = age::ssh::Recipient::from_str(text.trim()).map_err(|e| invalid(&format!("{e:?}")))?;
             Ok(Box::new(key))
         }
-        OwnerRecipient::PublicKey(text) => Ok(Box::new(age::x25519::Recipient::from_str(text.trim()).map_err(invalid)?)),
+        OwnerRecipient::PublicKey(text) => {
+            Ok(Box::new(age::x25519::Recipient::from_str(text.trim()).map_err(invalid)?))
+        }
         OwnerRecipient::Passphrase(secret) => {
             let mut recipient = age::scrypt::Recipient::new(secret.expose_str()?.to_owned().into());
             recipient.set_work_factor(SCRYPT_LOG_N);
@@ -177,7 +186,9 @@ fn recipient(owner: &OwnerRecipient) -> Result<Box<dyn age::Recipient>> {
 }
 
 fn identities(owner: &OwnerIdentity) -> Result<Vec<Box<dyn age::Identity>>> {
-    let invalid = |because: String| Error::new(ErrorKind::InvalidInput, "not an age identity or SSH private key").context("because", because);
+    let invalid = |because: String| {
+        Error::new(ErrorKind::InvalidInput, "not an age identity or SSH private key").context("because", because)
+    };
     match owner {
         OwnerIdentity::Passphrase(secret) => {
             let mut identity = age::scrypt::Identity::new(secret.expose_str()?.to_owned().into());
@@ -185,7 +196,8 @@ fn identities(owner: &OwnerIdentity) -> Result<Vec<Box<dyn age::Identity>>> {
             Ok(vec![Box::new(identity)])
         }
         OwnerIdentity::Key(secret) if secret.expose_str()?.contains("PRIVATE KEY-----") => {
-            let identity = age::ssh::Identity::from_buffer(secret.expose(), None).map_err(|e| invalid(e.to_string()))?;
+            let identity =
+                age::ssh::Identity::from_buffer(secret.expose(), None).map_err(|e| invalid(e.to_string()))?;
             match identity {
                 age::ssh::Identity::Unencrypted(_) => Ok(vec![Box::new(identity)]),
                 _ => Err(invalid("an SSH key with a passphrase, or of a kind age does not know".into())),
@@ -197,7 +209,9 @@ fn identities(owner: &OwnerIdentity) -> Result<Vec<Box<dyn age::Identity>>> {
                 .lines()
                 .map(str::trim)
                 .filter(|line| line.starts_with("AGE-SECRET-KEY-1"))
-                .map(|line| age::x25519::Identity::from_str(line).map(|i| Box::new(i) as _).map_err(|e| invalid(e.into())))
+                .map(|line| {
+                    age::x25519::Identity::from_str(line).map(|i| Box::new(i) as _).map_err(|e| invalid(e.into()))
+                })
                 .collect::<Result<_>>()?;
             if keys.is_empty() { Err(invalid("it holds no AGE-SECRET-KEY-1 line".into())) } else { Ok(keys) }
         }
@@ -255,7 +269,9 @@ mod tests {
         assert_eq!(OwnerKeys::decrypt(&file, &stranger).err().unwrap().kind(), ErrorKind::AccessDenied);
         let wrong = OwnerIdentity::Passphrase(Secret::new("x"));
         assert_eq!(OwnerKeys::decrypt(&file, &wrong).err().unwrap().kind(), ErrorKind::AccessDenied);
-        assert!(matches!(recipient_of(&identity).unwrap(), OwnerRecipient::PublicKey(r) if matches!(&recipient, OwnerRecipient::PublicKey(s) if *s == r)));
+        assert!(
+            matches!(recipient_of(&identity).unwrap(), OwnerRecipient::PublicKey(r) if matches!(&recipient, OwnerRecipient::PublicKey(s) if *s == r))
+        );
     }
 
     #[test]

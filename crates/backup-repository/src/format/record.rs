@@ -83,8 +83,7 @@ impl<'a> RawRecord<'a> {
     /// # Errors
     /// `Damaged` when it is cut, altered, or no record of this format.
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self> {
-        let (body, hash) =
-            bytes.split_last_chunk::<HASH_LEN>().ok_or_else(|| damaged("it is too short"))?;
+        let (body, hash) = bytes.split_last_chunk::<HASH_LEN>().ok_or_else(|| damaged("it is too short"))?;
         if blake3::hash(body) != *hash {
             return Err(damaged("its hash is wrong: it was cut or altered"));
         }

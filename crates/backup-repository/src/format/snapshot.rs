@@ -4,8 +4,8 @@ use super::ids::{ChunkId, SessionId};
 use super::record::{from_json, open_json, seal_json, to_json};
 use crate::crypto::{Identity, IndexKey, Recipient, SealKey, WRAPPED_LEN, WrappedKey};
 use backup_core::{
-    BackupId, Component, ComponentSpec, EntryFailure, Error, ErrorKind, Key, Outcome, Result, SourceDescription, Status,
-    Summary, Totals, TreePath,
+    BackupId, Component, ComponentSpec, EntryFailure, Error, ErrorKind, Key, Outcome, Result, SourceDescription,
+    Status, Summary, Totals, TreePath,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -121,7 +121,8 @@ struct TreeJson {
 }
 
 fn path_from_hex(text: &str) -> Result<TreePath> {
-    let bytes = hex::decode(text).map_err(|e| Error::new(ErrorKind::Damaged, "a stored path is malformed").source(e))?;
+    let bytes =
+        hex::decode(text).map_err(|e| Error::new(ErrorKind::Damaged, "a stored path is malformed").source(e))?;
     TreePath::from_encoded(bytes)
 }
 
@@ -138,7 +139,11 @@ impl ComponentJson {
             chain: spec.source.chain.clone(),
             required: spec.required,
             status: status.as_str().into(),
-            failures: outcome.failures.iter().map(|f| FailureJson { path: path(&f.path), reason: f.reason.clone() }).collect(),
+            failures: outcome
+                .failures
+                .iter()
+                .map(|f| FailureJson { path: path(&f.path), reason: f.reason.clone() })
+                .collect(),
             failures_unlisted: outcome.failures_unlisted,
             counts: outcome.counts.clone(),
             position: outcome.position.clone(),
@@ -237,7 +242,8 @@ pub(crate) fn read_body(key: &Key, identities: &[Identity], payload: &[u8]) -> R
 
 /// Unwraps a key with whichever identity it was wrapped to.
 pub(crate) fn unwrap_any(identities: &[Identity], wrapped: &WrappedKey) -> Result<zeroize::Zeroizing<[u8; 32]>> {
-    let denied = || Error::new(ErrorKind::AccessDenied, "reading needs an owner's identity; a writer credential only writes");
+    let denied =
+        || Error::new(ErrorKind::AccessDenied, "reading needs an owner's identity; a writer credential only writes");
     let mut last = None;
     for identity in identities.iter().rev() {
         match identity.unwrap(wrapped) {
@@ -279,7 +285,8 @@ mod tests {
         let mut outcome = Outcome::default();
         outcome.fail(TreePath::from_slashed(b"/home/x").unwrap(), "gone");
         outcome.consistent_at = Some(from_ms(-1500));
-        let component = Component::new(ComponentSpec::new("files", source), Status::Partial, outcome, Totals::default());
+        let component =
+            Component::new(ComponentSpec::new("files", source), Status::Partial, outcome, Totals::default());
         let stored = StoredComponent { component, tree: Some(TreeRoot { id: ChunkId([8; 20]), level: 2 }) };
         let payload = write_payload(&key, &index, &identity.recipient(), &head, std::slice::from_ref(&stored)).unwrap();
         let summary = read_head(&key, &index, &payload).unwrap().summary(SessionId([9; 16])).unwrap();
@@ -289,7 +296,9 @@ mod tests {
         assert_eq!(body[0].tree, stored.tree);
         assert_eq!(read_body(&key, &[], &payload).unwrap_err().kind(), ErrorKind::AccessDenied);
         for cut in 0..payload.len() {
-            assert!(read_head(&key, &index, &payload[..cut]).is_err() || read_body(&key, &[], &payload[..cut]).is_err());
+            assert!(
+                read_head(&key, &index, &payload[..cut]).is_err() || read_body(&key, &[], &payload[..cut]).is_err()
+            );
         }
     }
 }

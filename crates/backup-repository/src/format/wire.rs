@@ -20,11 +20,6 @@ pub(crate) fn put_uint(out: &mut Vec<u8>, field: u32, value: u64) {
     }
 }
 
-/// Appends a signed integer field in zigzag form, unless it is 0.
-pub(crate) fn put_int(out: &mut Vec<u8>, field: u32, value: i64) {
-    put_uint(out, field, ((value << 1) ^ (value >> 63)) as u64);
-}
-
 /// Appends a byte string field, also an empty one.
 pub(crate) fn put_bytes(out: &mut Vec<u8>, field: u32, value: &[u8]) {
     put_varint(out, u64::from(field) << 3 | 2);
@@ -45,11 +40,6 @@ impl<'a> Value<'a> {
             Value::Uint(value) => Ok(value),
             Value::Bytes(_) => Err(malformed("a number was expected")),
         }
-    }
-
-    pub(crate) fn int(self) -> Result<i64> {
-        let value = self.uint()?;
-        Ok((value >> 1) as i64 ^ -((value & 1) as i64))
     }
 
     pub(crate) fn u32(self) -> Result<u32> {
@@ -124,14 +114,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn fields_go_both_ways(n: u64, i: i64, bytes: Vec<u8>) {
+        fn fields_go_both_ways(n: u64, bytes: Vec<u8>) {
             let mut out = Vec::new();
             put_uint(&mut out, 1, n);
-            put_int(&mut out, 200, i);
             put_bytes(&mut out, 3, &bytes);
             let mut fields = Fields(&out);
             if n != 0 { prop_assert_eq!(fields.next().unwrap(), Some((1, Value::Uint(n)))); }
-            if i != 0 { prop_assert_eq!(fields.next().unwrap().unwrap().1.int().unwrap(), i); }
             prop_assert_eq!(fields.next().unwrap(), Some((3, Value::Bytes(&bytes[..]))));
             prop_assert_eq!(fields.next().unwrap(), None);
         }

@@ -151,7 +151,11 @@ impl<S: RunSource> RunBuilder<S> {
             Section::Rows => self.rows_page(number, count)?,
             Section::Segments => {
                 for _ in 0..count {
-                    self.source.next_segment()?.ok_or_else(broken_promise)?.put(&mut self.items)?;
+                    let segment = self.source.next_segment()?.ok_or_else(broken_promise)?;
+                    if segment.pack >= self.layout.count(Section::Packs) {
+                        return Err(broken_promise());
+                    }
+                    segment.put(&mut self.items)?;
                 }
             }
             Section::Packs => {
@@ -226,7 +230,10 @@ impl<S: RunSource> RunBuilder<S> {
 
     fn close(&mut self) -> Result<()> {
         let complete = self.last.is_some_and(|row| row.id == self.totals.last);
-        if !complete || self.source.next_row()?.is_some() {
+        let is_more = self.source.next_row()?.is_some()
+            || self.source.next_segment()?.is_some()
+            || self.source.next_pack()?.is_some();
+        if !complete || is_more {
             return Err(broken_promise());
         }
         let footer = Footer {
@@ -247,4 +254,94 @@ impl<S: RunSource> RunBuilder<S> {
 
 fn broken_promise() -> Error {
     Error::new(ErrorKind::Internal, "the rows of an index run are not those that were announced")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::support::{World, id, rows_of, run_name};
+    use super::*;
+    use crate::format::ids::ChunkId;
+
+    #[test]
+    fn a_local_file_that_cannot_be_written_fails_nothing() {
+        let mut world = World::new();
+        let cache = world.cache();
+        let ids: Vec<ChunkId> = (0..5_000).map(id).collect();
+        let rows = rows_of(&ids, Kind::Data, 0, 16);
+        let mut builder = RunBuilder::new(world.params(run_name(0), Kind::Data), rows, &cache).unwrap();
+        builder.file = builder.file.map(NewFile::that_fails);
+        let mut object = Vec::new();
+        while let Some(part) = builder.next_part().unwrap() {
+            object.extend_from_slice(&part);
+        }
+        builder.finish().unwrap().keep();
+        world.objects.insert(run_name(0), object);
+        let set = world.open_all(&cache);
+        assert!(!set.runs()[0].is_complete());
+        assert!(ids.iter().all(|id| world.contains(&set, Kind::Data, id).unwrap()));
+        assert_eq!(std::fs::read_dir(world.folder.path().join("index")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_builder_dropped_or_finished_early_leaves_nothing() {
+        let world = World::new();
+        let cache = world.cache();
+        let rows = || rows_of(&[id(1), id(2)], Kind::Data, 0, 16);
+        let builder = RunBuilder::new(world.params(run_name(0), Kind::Data), rows(), &cache).unwrap();
+        assert_eq!(builder.finish().err().unwrap().kind(), ErrorKind::Internal);
+        let mut builder = RunBuilder::new(world.params(run_name(0), Kind::Data), rows(), &cache).unwrap();
+        while builder.next_part().unwrap().is_some() {}
+        drop(builder.finish().unwrap());
+        assert_eq!(std::fs::read_dir(world.folder.path().join("index")).unwrap().count(), 0);
+    }
+
+    /// A source that promises other rows than it has.
+    struct Liar<S>(S, Totals);
+
+    impl<S: RunSource> RunSource for Liar<S> {
+        fn totals(&self) -> Totals {
+            self.1
+        }
+        fn rewind_rows(&mut self) -> Result<()> {
+            self.0.rewind_rows()
+        }
+        fn next_row(&mut self) -> Result<Option<Row>> {
+            self.0.next_row()
+        }
+        fn next_segment(&mut self) -> Result<Option<super::super::SegmentRecord>> {
+            self.0.next_segment()
+        }
+        fn next_pack(&mut self) -> Result<Option<super::super::PackRecord>> {
+            self.0.next_pack()
+        }
+    }
+
+    #[test]
+    fn a_source_must_hold_what_it_promised() {
+        let world = World::new();
+        let cache = world.cache();
+        let ids: Vec<ChunkId> = (0..500).map(id).collect();
+        let true_totals = rows_of(&ids, Kind::Data, 0, 16).totals();
+        let lies = [
+            Totals { rows: 499, ..true_totals },
+            Totals { rows: 501, ..true_totals },
+            Totals { segments: 5, ..true_totals },
+            Totals { segments: 40, ..true_totals },
+            Totals { packs: 100, ..true_totals },
+            Totals { packs: 2, ..true_totals },
+            Totals { first: true_totals.last, ..true_totals },
+            Totals { last: true_totals.first, ..true_totals },
+        ];
+        for totals in lies {
+            let source = Liar(rows_of(&ids, Kind::Data, 0, 16), totals);
+            let mut builder = RunBuilder::new(world.params(run_name(0), Kind::Data), source, &cache).unwrap();
+            let error = loop {
+                match builder.next_part() {
+                    Ok(part) => assert!(part.is_some(), "{totals:?}"),
+                    Err(error) => break error,
+                }
+            };
+            assert_eq!(error.kind(), ErrorKind::Internal, "{totals:?}");
+        }
+    }
 }

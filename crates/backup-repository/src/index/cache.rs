@@ -216,3 +216,14 @@ impl NewFile {
 pub(super) fn mismatch(name: RunName) -> Error {
     Error::new(ErrorKind::Damaged, "an index run's footer does not fit the object").context("run", name)
 }
+
+#[cfg(test)]
+impl NewFile {
+    /// The same file, through a handle that cannot write: as if the disk were full.
+    pub(super) fn that_fails(self) -> Self {
+        let (file, path) = self.temp.into_parts();
+        drop(file);
+        let file = File::open(&path).unwrap();
+        NewFile { temp: NamedTempFile::from_parts(file, path), ..self }
+    }
+}

@@ -22,6 +22,7 @@ mod blocks;
 mod build;
 mod cache;
 mod cache_file;
+mod fill;
 mod filter;
 mod footer;
 mod layout;
@@ -36,19 +37,22 @@ mod search;
 mod set;
 mod source;
 mod split;
+mod spool;
 
 pub(crate) use build::{BuiltRun, MAX_PART, RunBuilder, RunParams};
 pub(crate) use cache::IndexCache;
+pub(crate) use fill::Filler;
 pub(crate) use footer::{MAX_FOOTER, TailEnd, find_tail, tail_guess};
 pub(crate) use merge::{Merge, MergeRow};
-pub(crate) use reader::{Filler, KeyOf, RunReader};
+pub(crate) use reader::{KeyOf, RunReader};
 pub(crate) use record::{PackRecord, Row, SegmentRecord};
 pub(crate) use scan::Packs;
 pub(crate) use seal::RunSeal;
 pub(crate) use search::Location;
 pub(crate) use set::{Answer, Candidates, IndexSet, Need};
 pub(crate) use source::{MAX_ROWS, RunRows, RunSource};
-pub(crate) use split::{MergedRun, Merger};
+pub(crate) use split::Merger;
+pub(crate) use spool::MergedRun;
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,3 @@
-use super::blocks::MAGIC;
 use super::cache::{Found, IndexCache, mismatch};
 use super::cache_file;
 use super::filter::FilterShape;
@@ -219,7 +218,7 @@ impl RunReader {
         Ok(())
     }
 
-    fn open_block(&self, block: u32, mut sealed: Vec<u8>) -> Result<Vec<u8>> {
+    pub(super) fn open_block(&self, block: u32, mut sealed: Vec<u8>) -> Result<Vec<u8>> {
         let missing = || Error::new(ErrorKind::InvalidInput, "an index run has no such block").context("block", block);
         let (entry, _) = self.footer.blocks.get(block).ok_or_else(missing)?;
         let plain = self.seal.open_block(block, &entry, self.footer.layout.block_len(block), &mut sealed)?;
@@ -233,7 +232,8 @@ impl RunReader {
         }
     }
 
-    fn store(&self, block: u32, plain: &[u8]) -> bool {
+    /// Whether the block could be stored.
+    pub(super) fn store(&self, block: u32, plain: &[u8]) -> bool {
         let Some(local) = self.file.as_ref().filter(|local| local.writable) else { return false };
         let at = u64::from(block) * u64::from(PAGES_PER_BLOCK) * PAGE as u64;
         match cache_file::write_image(&local.file, at, plain) {
@@ -245,14 +245,12 @@ impl RunReader {
         }
     }
 
-    /// Starts taking the whole object, which may come in parts of any length.
-    pub(crate) fn fill(&self) -> Filler<'_> {
-        Filler { reader: self, block: None, buffer: Vec::new(), stored: true }
-    }
-
-    /// The range of the object that [`RunReader::fill`] takes: all but the tail.
-    pub(crate) fn fill_range(&self) -> Range<u64> {
-        0..self.footer.blocks.end()
+    /// Notes that the whole image is stored.
+    pub(super) fn set_complete(&self) {
+        if let Some(local) = &self.file {
+            local.complete.store(true, Ordering::Relaxed);
+            self.cache.set_complete(self.seal.name, &local.file, self.footer.layout.image_len());
+        }
     }
 
     /// The range of the object's tail.
@@ -261,65 +259,13 @@ impl RunReader {
     }
 }
 
-/// Takes a run's object from its first byte, and keeps the blocks.
-pub(crate) struct Filler<'a> {
-    reader: &'a RunReader,
-    /// The next block; none before the magic.
-    block: Option<u32>,
-    buffer: Vec<u8>,
-    stored: bool,
-}
-
-impl Filler<'_> {
-    /// Takes the next bytes.
-    ///
-    /// # Errors
-    /// `Damaged` when they are not what was written; nothing damaged is kept.
-    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<()> {
-        self.buffer.extend_from_slice(bytes);
-        let mut used = 0;
-        while let Some(len) = self.wanted()
-            && let Some(part) = self.buffer.get(used..used + len)
-        {
-            match self.block {
-                None if part != MAGIC => {
-                    return Err(Error::new(ErrorKind::Damaged, "an object is not an index run")
-                        .context("run", self.reader.name()));
-                }
-                None => self.block = Some(0),
-                Some(block) => {
-                    let plain = self.reader.open_block(block, part.to_vec())?;
-                    self.stored &= self.reader.store(block, &plain);
-                    self.block = Some(block + 1);
-                }
-            }
-            used += len;
+#[cfg(test)]
+impl RunReader {
+    /// Replaces the local file by a handle that cannot write: as if the disk were full.
+    pub(super) fn with_file_that_fails(mut self, path: &std::path::Path) -> Self {
+        if let Some(local) = &mut self.file {
+            local.file = File::open(path).unwrap();
         }
-        self.buffer.drain(..used);
-        Ok(())
-    }
-
-    /// Bytes of the next part; none after the last block.
-    fn wanted(&self) -> Option<usize> {
-        match self.block {
-            None => Some(MAGIC.len()),
-            Some(block) => self.reader.footer.blocks.get(block).map(|(entry, _)| entry.sealed_len as usize),
-        }
-    }
-
-    /// Checks that everything came.
-    ///
-    /// # Errors
-    /// `Damaged` when the object ended early or went on.
-    pub(crate) fn finish(self) -> Result<()> {
-        if self.wanted().is_some() || !self.buffer.is_empty() {
-            return Err(Error::new(ErrorKind::Damaged, "an index run has another length than its footer says")
-                .context("run", self.reader.name()));
-        }
-        if let Some(local) = self.reader.file.as_ref().filter(|_| self.stored) {
-            local.complete.store(true, Ordering::Relaxed);
-            self.reader.cache.set_complete(self.reader.name(), &local.file, self.reader.footer.layout.image_len());
-        }
-        Ok(())
+        self
     }
 }

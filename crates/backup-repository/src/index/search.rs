@@ -131,21 +131,23 @@ impl RunReader {
         let pages = self.layout().section_pages(Section::Fences);
         let (mut low, mut high) = (0, pages.end - pages.start);
         let mut guess = self.shape.share(prefix, high);
+        let mut misses = 0;
         while low < high {
             let count = self.layout().items_on(Section::Fences, guess);
             let below = self.page(pages.start + guess, |page| partition(count, |n| fence_at(page, n) < prefix))?;
-            if below == 0 {
-                high = guess;
-            } else if below == count {
-                low = guess + 1;
-            } else {
-                return Ok(guess * Section::Fences.per_page() + below);
+            let is_left = below == 0;
+            match below {
+                0 => high = guess,
+                below if below == count => low = guess + 1,
+                below => return Ok(guess * Section::Fences.per_page() + below),
             }
             // A miss is nearly always by one page; halving bounds the rest.
-            guess = if below == 0 && guess > low { guess - 1 } else { low };
-            if high - low > 8 {
-                guess = low + (high - low) / 2;
-            }
+            misses += 1;
+            guess = match (misses < 3, is_left) {
+                (true, true) => high.saturating_sub(1),
+                (true, false) => low,
+                (false, _) => low + (high - low) / 2,
+            };
         }
         Ok((low * Section::Fences.per_page()).min(self.layout().count(Section::Fences)))
     }

@@ -91,6 +91,7 @@ impl<'a> Body<'a> {
             .ok()
             .filter(|ns| *ns < 1_000_000_000)
             .ok_or_else(|| damaged("nanoseconds are out of range"))?;
+        let _whole = split_ids(body)?;
         Ok(Body { attributes, row: Row { seconds, nanoseconds, size, extra, ids: body } })
     }
 

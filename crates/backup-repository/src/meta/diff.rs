@@ -14,6 +14,7 @@ pub(crate) enum Side {
 
 /// A path that differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "there is one at a time")]
 pub(crate) enum Change {
     /// Only the new tree has it.
     Added(Found),

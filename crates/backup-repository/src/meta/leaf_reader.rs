@@ -8,6 +8,9 @@ use crate::format::wire::{Fields, take_bytes, take_varint};
 use backup_core::{Result, TreePath};
 use bytes::{Buf, Bytes};
 
+/// The most attribute messages of a leaf: many more than fit into one that is not hostile.
+const MAX_ATTRIBUTES: usize = 1 << 16;
+
 /// A leaf being read: [`LeafReader::advance`] to a path, then [`LeafReader::take`] or [`LeafReader::skip`] the entry.
 pub(super) struct LeafReader {
     columns: Columns,
@@ -45,6 +48,9 @@ impl LeafReader {
                 field::ENTRIES => {
                     entries = value.uint()?;
                     continue;
+                }
+                field::ATTRIBUTES if attributes.len() == MAX_ATTRIBUTES => {
+                    return Err(damaged("a leaf has too many attributes"));
                 }
                 field::ATTRIBUTES => {
                     attributes.push(attributes::decode(value.bytes()?)?);

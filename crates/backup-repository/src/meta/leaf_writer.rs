@@ -19,16 +19,24 @@ pub(super) mod field {
     pub(in super::super) const CHUNK_IDS: u32 = 10;
 }
 
+/// What a leaf's writer knows of an attribute message.
+#[derive(Clone, Copy, Default)]
+struct Known {
+    number: u64,
+    has_content: bool,
+    has_size: bool,
+}
+
 /// A leaf being filled.
 #[derive(Default)]
 pub(super) struct LeafWriter {
     totals: Totals,
     first: Vec<u8>,
     previous: Vec<u8>,
-    /// Numbers of attribute messages, and whether entries with them have content.
-    table: HashMap<Box<[u8]>, (u64, bool)>,
+    /// The attribute messages of the leaf.
+    table: HashMap<Box<[u8]>, Known>,
     last_attributes: Vec<u8>,
-    last_number: (u64, bool),
+    last_known: Known,
     seconds_before: i64,
     nanoseconds_before: u32,
     attributes: Vec<u8>,
@@ -62,7 +70,9 @@ impl LeafWriter {
 
     /// Appends an entry; the caller sees to the order of paths.
     pub(super) fn push(&mut self, path: &[u8], body: &Body<'_>) -> Result<()> {
-        let (number, has_content) = self.number_of(body.attributes)?;
+        // What cannot be read again must not be written: a body may come from a damaged cache.
+        let Known { number, has_content, has_size } = self.number_of(body.attributes)?;
+        body.row.check(has_content, has_size)?;
         if self.totals.entries == 0 {
             self.first.clear();
             self.first.extend_from_slice(path);
@@ -91,24 +101,28 @@ impl LeafWriter {
         Ok(())
     }
 
-    fn number_of(&mut self, message: &[u8]) -> Result<(u64, bool)> {
+    fn number_of(&mut self, message: &[u8]) -> Result<Known> {
         if self.totals.entries > 0 && self.last_attributes == message {
-            return Ok(self.last_number);
+            return Ok(self.last_known);
         }
-        let known = self.table.get(message).copied();
-        let number = match known {
-            Some(number) => number,
+        let known = match self.table.get(message) {
+            Some(known) => *known,
             None => {
-                let number = (self.table.len() as u64, attributes::decode(message)?.kind.has_content());
+                let attributes = attributes::decode(message)?;
+                let known = Known {
+                    number: self.table.len() as u64,
+                    has_content: attributes.kind.has_content(),
+                    has_size: attributes.has_size,
+                };
                 put_bytes(&mut self.attributes, field::ATTRIBUTES, message);
-                self.table.insert(message.into(), number);
-                number
+                self.table.insert(message.into(), known);
+                known
             }
         };
         self.last_attributes.clear();
         self.last_attributes.extend_from_slice(message);
-        self.last_number = number;
-        Ok(number)
+        self.last_known = known;
+        Ok(known)
     }
 
     fn columns(&self) -> [(u32, &Vec<u8>); 8] {

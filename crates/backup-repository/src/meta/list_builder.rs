@@ -11,7 +11,8 @@ pub(super) const MAX_LIST_LEVELS: u8 = 12;
 /// level.
 #[derive(Default)]
 pub(crate) struct ListBuilder {
-    /// Ids of the unfinished list of each level, from level 1 upwards.
+    /// Ids of the unfinished list of each level, from level 1 upwards; never empty, as a list is finished only by the
+    /// id that does not belong to it any more.
     levels: Vec<Vec<ChunkId>>,
     chunks: u64,
 }
@@ -28,25 +29,33 @@ impl ListBuilder {
     /// Those of the sink; the content is lost then.
     pub(crate) fn push(&mut self, id: ChunkId, sink: &mut impl FnMut(Vec<u8>) -> Result<ChunkId>) -> Result<()> {
         self.chunks += 1;
-        self.append(id, sink)
+        self.append(1, id, sink)
     }
 
-    fn append(&mut self, mut id: ChunkId, sink: &mut impl FnMut(Vec<u8>) -> Result<ChunkId>) -> Result<()> {
-        for level in 1..=MAX_LIST_LEVELS {
+    fn append(
+        &mut self,
+        first_level: u8,
+        mut id: ChunkId,
+        sink: &mut impl FnMut(Vec<u8>) -> Result<ChunkId>,
+    ) -> Result<()> {
+        for level in first_level..=MAX_LIST_LEVELS {
             let at = usize::from(level) - 1;
             if self.levels.len() == at {
                 self.levels.push(Vec::new());
             }
             let Some(ids) = self.levels.get_mut(at) else { break };
-            ids.push(id);
-            // What may still fit into the entry is no list yet.
-            if self.chunks <= MAX_INLINE_CHUNKS as u64 || !ends_list(ids.len(), &id) {
-                return Ok(());
+            let finished = ids.last().filter(|last| ends_list(ids.len(), last)).map(|_| block(level, ids));
+            if finished.is_some() {
+                ids.clear();
             }
-            id = sink(block(level, ids))?;
-            ids.clear();
+            ids.push(id);
+            // A finished list goes to the level above.
+            id = match finished {
+                Some(list) => sink(list)?,
+                None => return Ok(()),
+            };
         }
-        Err(Error::new(ErrorKind::Internal, "a content list has too many levels"))
+        Err(too_deep())
     }
 
     /// The content, its last lists written.
@@ -58,23 +67,20 @@ impl ListBuilder {
             return Ok(Content::Ids(self.levels.pop().unwrap_or_default()));
         }
         for level in 1..=MAX_LIST_LEVELS {
-            let at = usize::from(level) - 1;
             let is_top = self.levels.len() == usize::from(level);
-            let Some(ids) = self.levels.get_mut(at) else { break };
-            if let (true, [only], 2..) = (is_top, ids.as_slice(), level) {
+            let ids = self.levels.get_mut(usize::from(level) - 1).map(std::mem::take).unwrap_or_default();
+            if let (true, 2.., [only]) = (is_top, level, ids.as_slice()) {
                 return Ok(Content::List { id: *only, levels: level - 1, chunks: self.chunks });
             }
-            if !ids.is_empty() {
-                let id = sink(block(level, ids))?;
-                ids.clear();
-                match self.levels.get_mut(at + 1) {
-                    Some(above) => above.push(id),
-                    None => self.levels.push(vec![id]),
-                }
-            }
+            let list = sink(block(level, &ids))?;
+            self.append(level + 1, list, sink)?;
         }
-        Err(Error::new(ErrorKind::Internal, "a content list has too many levels"))
+        Err(too_deep())
     }
+}
+
+fn too_deep() -> Error {
+    Error::new(ErrorKind::Internal, "a content list has too many levels")
 }
 
 fn block(level: u8, ids: &[ChunkId]) -> Vec<u8> {

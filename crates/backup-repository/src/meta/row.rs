@@ -2,6 +2,7 @@
 
 use super::attributes::Attributes;
 use super::content::split_ids;
+use super::extra::Extra;
 use super::{Content, Found, MAX_INLINE_CHUNKS, damaged, extra};
 use backup_core::{Entry, Hole, Result, Timestamp, TreePath};
 
@@ -16,6 +17,18 @@ pub(super) struct Row<'a> {
 }
 
 impl Row<'_> {
+    /// Refuses what could not be read again, without the work of reading it.
+    pub(super) fn check(&self, has_content: bool, has_size: bool) -> Result<()> {
+        let extra = match self.extra {
+            [] => Extra::default(),
+            message => extra::decode(message)?,
+        };
+        let inline = split_ids(self.ids)?.len();
+        let size = has_size.then_some(self.size);
+        content_problem(has_content, size, &extra.holes, inline, extra.list.as_ref())
+            .map_or(Ok(()), |problem| Err(damaged(problem)))
+    }
+
     /// Puts an entry together.
     pub(super) fn found(&self, path: TreePath, attributes: &Attributes) -> Result<Found> {
         let mut extra = extra::decode(self.extra)?;
@@ -51,21 +64,34 @@ pub(super) fn problem(entry: &Entry, has_content: bool, content: &Content) -> Op
     if entry.metadata.mtime.is_some_and(|mtime| mtime.nanoseconds >= 1_000_000_000) {
         return Some("nanoseconds are out of range");
     }
+    let (inline, list) = match content {
+        Content::Ids(ids) => (ids.len(), None),
+        list @ Content::List { .. } => (0, Some(list)),
+    };
+    content_problem(has_content, entry.size_bytes, &entry.holes, inline, list)
+}
+
+/// What is wrong with a content of so many chunks in the entry, or with this list.
+fn content_problem(
+    has_content: bool,
+    size: Option<u64>,
+    holes: &[Hole],
+    inline: usize,
+    list: Option<&Content>,
+) -> Option<&'static str> {
+    let chunks = match list {
+        Some(Content::List { levels: 0, .. }) => return Some("a content list has no level"),
+        Some(_) if inline > 0 => return Some("an entry has chunks and a content list"),
+        Some(list) => list.chunks(),
+        None if inline > MAX_INLINE_CHUNKS => return Some("too many chunks stand in an entry"),
+        None => inline as u64,
+    };
     if !has_content {
-        let empty = entry.holes.is_empty() && content.chunks() == 0;
-        return (!empty).then_some("an entry of this kind has no content");
+        return (chunks > 0 || !holes.is_empty()).then_some("an entry of this kind has no content");
     }
-    let Some(size) = entry.size_bytes else { return Some("the size of a content is missing") };
-    let Some(data) = data_bytes(size, &entry.holes) else { return Some("holes are not sorted inside the content") };
-    let chunks = content.chunks();
-    if (chunks == 0) != (data == 0) || chunks > data {
-        return Some("the number of chunks does not fit the size");
-    }
-    match content {
-        Content::Ids(ids) if ids.len() > MAX_INLINE_CHUNKS => Some("too many chunks stand in an entry"),
-        Content::List { levels: 0, .. } => Some("a content list has no level"),
-        _ => None,
-    }
+    let Some(size) = size else { return Some("the size of a content is missing") };
+    let Some(data) = data_bytes(size, holes) else { return Some("holes are not sorted inside the content") };
+    ((chunks == 0) != (data == 0) || chunks > data).then_some("the number of chunks does not fit the size")
 }
 
 /// Bytes of content outside the holes; none when these are not sorted, touch, are empty, or end behind `size`.

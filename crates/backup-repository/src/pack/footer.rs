@@ -92,7 +92,11 @@ impl Footer {
         }
         let footer = Footer {
             segments: segments.iter().map(parse_segment).collect(),
-            chunks: ids.iter().zip(lengths).map(|(id, [a, b, c])| (ChunkId(*id), u32::from_le_bytes([*a, *b, *c, 0]))).collect(),
+            chunks: ids
+                .iter()
+                .zip(lengths)
+                .map(|(id, [a, b, c])| (ChunkId(*id), u32::from_le_bytes([*a, *b, *c, 0])))
+                .collect(),
         };
         footer.check(pack, pack_len, sealed_len)?;
         Ok(footer)
@@ -104,7 +108,10 @@ impl Footer {
         for segment in &self.segments {
             end += u64::from(segment.sealed_len);
             let plain: u64 = chunks.by_ref().take(segment.chunks as usize).map(|(_, len)| u64::from(*len)).sum();
-            if plain != u64::from(segment.plain_len) || segment.plain_len as usize >= MAX_SEGMENT || (segment.sealed_len as usize) < TAG_LEN {
+            if plain != u64::from(segment.plain_len)
+                || segment.plain_len as usize >= MAX_SEGMENT
+                || (segment.sealed_len as usize) < TAG_LEN
+            {
                 return Err(damaged(pack, "a segment's lengths do not fit"));
             }
         }
@@ -137,8 +144,7 @@ impl Footer {
 }
 
 fn parse_segment(bytes: &[u8; SEGMENT_LEN]) -> FooterSegment {
-    let [sealed_len, plain_len, chunks, flags] = [0, 1, 2, 3].map(|i| {
-        bytes.as_chunks::<4>().0.get(i).map_or(0, |b| u32::from_le_bytes(*b))
-    });
+    let [sealed_len, plain_len, chunks, flags] =
+        [0, 1, 2, 3].map(|i| bytes.as_chunks::<4>().0.get(i).map_or(0, |b| u32::from_le_bytes(*b)));
     FooterSegment { sealed_len, plain_len, chunks, flags: flags as u8 }
 }

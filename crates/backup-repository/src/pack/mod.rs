@@ -1,11 +1,13 @@
 //! Packs: segments of chunks, sealed one by one; docs/format.md, section 5.
 
 mod footer;
+mod frame;
 mod segment;
 mod writer;
 
 pub(crate) use footer::Footer;
-pub(crate) use segment::{Compressor, MAX_SEGMENT, PlainSegment, SegmentPlace, Unpacker};
+pub(crate) use frame::{parse_header, parse_trailer};
+pub(crate) use segment::{Compressor, PlainSegment, SegmentPlace, Unpacker};
 pub(crate) use writer::{FinishedPacks, PackWriter, PackWriterOptions};
 
 /// Bytes of the clear header: magic, kind, reserved, identity and domain numbers, wrapped key.

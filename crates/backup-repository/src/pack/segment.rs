@@ -20,6 +20,10 @@ pub(crate) struct PlainSegment {
 
 impl PlainSegment {
     pub(crate) fn push(&mut self, id: ChunkId, content: &[u8]) {
+        // Not the doubling of `extend`: a segment is seldom much longer than it is when a large chunk comes.
+        if self.bytes.capacity() - self.bytes.len() < content.len() && content.len() > self.bytes.len() / 4 {
+            self.bytes.reserve_exact(content.len());
+        }
         self.bytes.extend_from_slice(content);
         self.chunks.push((id, content.len() as u32));
     }

@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
 /// Sealed segments on their way to the storage, for each open pack.
-const IN_FLIGHT: usize = 6;
+const IN_FLIGHT: usize = 4;
 /// Packs that may be finishing (being made durable) while the next one is written.
-const FINISHING: usize = 3;
+const FINISHING: usize = 2;
 
 /// What all packs of one session have in common.
 pub(crate) struct PackWriterOptions {
@@ -106,7 +106,9 @@ impl PackWriter {
         pack.footer.chunks.extend_from_slice(chunks);
         state.rows += chunks.len();
         pack.send(stored.into(), &self.options.stored_bytes)?;
-        if pack.length >= self.options.pack_len { self.close_pack(&mut state, pack) } else {
+        if pack.length >= self.options.pack_len {
+            self.close_pack(&mut state, pack)
+        } else {
             state.open = Some(pack);
             Ok(())
         }
@@ -177,7 +179,14 @@ impl PackWriter {
         // An empty part says that the pack is whole; a sender that is merely dropped means the opposite.
         pack.send(Bytes::new(), stored_bytes)?;
         let OpenPack { name, wrapped, footer, length, done, .. } = pack;
-        state.finished.packs.push(FinishedPack { name, identity: self.options.identity, length, hash, wrapped, footer });
+        state.finished.packs.push(FinishedPack {
+            name,
+            identity: self.options.identity,
+            length,
+            hash,
+            wrapped,
+            footer,
+        });
         state.uploads.push_back(Upload { pack: name, done });
         while state.uploads.len() > FINISHING {
             state.uploads.pop_front().map_or(Ok(()), |upload| self.wait(upload))?;

@@ -55,7 +55,13 @@ impl Blocks {
 
     async fn segment(&self, location: &Location) -> Result<Bytes> {
         let place = location.segment;
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).iter().find(|(p, _)| *p == place).map(|(_, b)| b.clone());
+        let kept = self
+            .kept
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .find(|(p, _)| *p == place)
+            .map(|(_, b)| b.clone());
         if let Some(plain) = kept {
             return Ok(plain);
         }

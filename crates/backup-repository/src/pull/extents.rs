@@ -55,7 +55,8 @@ mod tests {
     #[test]
     fn content_flows_around_holes() {
         let mut entry = Entry::new(TreePath::root(), EntryKind::File);
-        entry.holes = vec![Hole { offset: 0, length: 10 }, Hole { offset: 15, length: 5 }, Hole { offset: 30, length: 70 }];
+        entry.holes =
+            vec![Hole { offset: 0, length: 10 }, Hole { offset: 15, length: 5 }, Hole { offset: 30, length: 70 }];
         let mut extents = Extents::new(&entry);
         let mut pieces = Vec::new();
         for length in [3, 7, 5, 100] {

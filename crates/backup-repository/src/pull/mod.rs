@@ -11,3 +11,4 @@ mod stream;
 mod supply;
 
 pub(crate) use backup::RepositoryBackup;
+pub(crate) use blocks::Blocks;

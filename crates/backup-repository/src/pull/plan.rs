@@ -57,10 +57,11 @@ impl Plan {
     /// Adds one use of a chunk that stands at `location`.
     pub(crate) fn add(&mut self, id: ChunkId, location: &Location, target: Target) {
         let place = location.segment;
-        let work = self
-            .by_place
-            .entry(place)
-            .or_insert_with(|| SegmentWork { place, wrapped: location.wrapped, pieces: Vec::new() });
+        let work = self.by_place.entry(place).or_insert_with(|| SegmentWork {
+            place,
+            wrapped: location.wrapped,
+            pieces: Vec::new(),
+        });
         let at = *self.pieces.entry((place, location.offset)).or_insert(work.pieces.len());
         match work.pieces.get_mut(at).filter(|piece| piece.id == id) {
             Some(piece) => piece.targets.push(target),

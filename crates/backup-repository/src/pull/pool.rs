@@ -1,10 +1,10 @@
 use super::extents::Extents;
 use super::plan::{Piece, SegmentWork};
 use crate::crypto::{ChunkKey, SealKey};
-use crate::format::ids::{ChunkId, RepositoryId};
+use crate::format::ids::RepositoryId;
 use crate::pack::{SegmentPlace, Unpacker};
 use backup_core::{Batch, Error, ErrorKind, FileSink, Result};
-use std::collections::HashSet;
+use bytes::BytesMut;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,13 +52,23 @@ impl Window {
 pub(crate) enum Ended {
     Done,
     /// These pieces could not be had from this place: another copy may serve.
-    Failed { place: SegmentPlace, pieces: Vec<Piece>, error: Error },
+    Failed {
+        place: SegmentPlace,
+        pieces: Vec<Piece>,
+        error: Error,
+    },
 }
 
 /// Work for a thread.
 pub(crate) enum Job {
     /// A segment to open, and its pieces to write.
-    Segment { window: Arc<Window>, work: SegmentWork, key: Arc<SealKey>, sealed: Vec<u8>, _permit: Arc<OwnedSemaphorePermit> },
+    Segment {
+        window: Arc<Window>,
+        work: SegmentWork,
+        key: Arc<SealKey>,
+        sealed: BytesMut,
+        _permit: Arc<OwnedSemaphorePermit>,
+    },
     /// Entries without content, or that cannot be had: finished at once.
     Finish { window: Arc<Window>, slots: Vec<u32> },
 }
@@ -179,12 +189,8 @@ fn write_piece(window: &Window, piece: &Piece, content: &[u8]) {
             }
             None => Err(Error::new(ErrorKind::Internal, "a piece belongs to no entry")),
         }));
-        let written = written.unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "writing an entry panicked: please report")));
+        let written = written
+            .unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "writing an entry panicked: please report")));
         window.piece_done(target.slot, written);
     }
-}
-
-/// The ids of a list of pieces, each once.
-pub(crate) fn ids(pieces: &[Piece]) -> HashSet<ChunkId> {
-    pieces.iter().map(|piece| piece.id).collect()
 }

@@ -21,8 +21,8 @@ const ZEROS: usize = 256 << 10;
 pub(crate) fn stream(store: Arc<Store>, listed: Arc<Listed>, number: u64) -> Result<Reader> {
     let at = number.checked_sub(listed.batch.first).and_then(|at| usize::try_from(at).ok());
     let content = at.and_then(|at| Some((listed.batch.entries.get(at)?.clone(), listed.contents.get(at)?.clone())));
-    let (entry, content) =
-        content.ok_or_else(|| Error::new(ErrorKind::InvalidInput, "the entry is not in the batch").context("entry", number))?;
+    let (entry, content) = content
+        .ok_or_else(|| Error::new(ErrorKind::InvalidInput, "the entry is not in the batch").context("entry", number))?;
     let (send, received) = mpsc::channel(AHEAD);
     tokio::spawn(async move {
         let mut source = Source { store, send, segment: None };
@@ -92,7 +92,10 @@ impl Source {
                     chunk
                         .filter(|chunk| self.store.fetcher.chunk_id(chunk) == *id)
                         .map(|chunk| plain.slice_ref(chunk))
-                        .ok_or_else(|| Error::new(ErrorKind::Damaged, "a chunk's bytes are not the ones it is named after").context("chunk", id))
+                        .ok_or_else(|| {
+                            Error::new(ErrorKind::Damaged, "a chunk's bytes are not the ones it is named after")
+                                .context("chunk", id)
+                        })
                 }
                 Err(error) => Err(error),
             };
@@ -119,7 +122,8 @@ impl Source {
             let mut plain = Vec::new();
             Unpacker::new()?.unpack(&repository, &key, &place, &mut sealed, &mut plain).map(|()| plain)
         });
-        let plain = unpacked.await.map_err(|e| Error::new(ErrorKind::Internal, "opening a segment panicked").source(e))?;
+        let plain =
+            unpacked.await.map_err(|e| Error::new(ErrorKind::Internal, "opening a segment panicked").source(e))?;
         let plain = Bytes::from(plain?);
         self.segment = Some((place, plain.clone()));
         Ok(plain)

@@ -1,6 +1,6 @@
 use super::blocks::Blocks;
 use super::entries::Listed;
-use super::plan::{Fetch, Piece, Plan, Target};
+use super::plan::{Fetch, Piece, Plan, SegmentWork, Target};
 use super::pool::{Ended, Job, Pool, Slot, Window};
 use super::stream::stream;
 use crate::fetch::Fetcher;
@@ -11,15 +11,16 @@ use crate::meta::{Content, ListReader, ListStep};
 use crate::pack::SegmentPlace;
 use async_trait::async_trait;
 use backup_core::{Error, ErrorKind, FileSink, Reader, Result, Supply};
+use bytes::{Bytes, BytesMut};
 use std::collections::HashSet;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 /// Uses of chunks that are planned together.
 const WINDOW: usize = 64 << 10;
 /// Sealed bytes fetched and not yet written.
-const IN_FLIGHT_BYTES: usize = 32 << 20;
+const IN_FLIGHT_BYTES: usize = 24 << 20;
 
 /// Where pull takes contents from.
 pub(crate) struct Store {
@@ -72,7 +73,13 @@ impl Supply for RepositorySupply {
             failed: Mutex::new(None),
         });
         let window = Arc::new(Window { sink, batch: listed.batch.clone(), slots: slots.collect(), ended });
-        let mut run = Run { store: &self.store, window: window.clone(), endings: &mut endings, plan: Plan::default(), tried: HashSet::new() };
+        let mut run = Run {
+            store: &self.store,
+            window: window.clone(),
+            endings: &mut endings,
+            plan: Plan::default(),
+            tried: HashSet::new(),
+        };
         let mut empty = Vec::new();
         for (slot, number) in (0u32..).zip(entries) {
             match content_of(*number) {
@@ -110,7 +117,8 @@ impl Run<'_> {
         let mut left = content.chunks();
         loop {
             let step = match list.next() {
-                Ok(ListStep::Need(id)) => match self.store.blocks.get(&id).await.and_then(|block| list.provide(&block)) {
+                Ok(ListStep::Need(id)) => match self.store.blocks.get(&id).await.and_then(|block| list.provide(&block))
+                {
                     Ok(()) => continue,
                     Err(error) => Err(error),
                 },
@@ -177,7 +185,10 @@ impl Run<'_> {
                 match self.endings.recv().await {
                     Some(Ended::Done) => {}
                     Some(Ended::Failed { place, pieces, error }) => {
-                        if matches!(error.kind(), ErrorKind::AccessDenied | ErrorKind::Unavailable | ErrorKind::Cancelled) {
+                        if matches!(
+                            error.kind(),
+                            ErrorKind::AccessDenied | ErrorKind::Unavailable | ErrorKind::Cancelled
+                        ) {
                             return Err(error);
                         }
                         self.tried.extend(pieces.iter().map(|piece| (place, piece.id)));
@@ -220,11 +231,25 @@ impl Run<'_> {
         let permit = Arc::new(permit.map_err(|e| Error::new(ErrorKind::Cancelled, "the pull ended").source(e))?);
         let (store, window) = (self.store.clone(), self.window.clone());
         tokio::spawn(async move {
-            let fetched = store.fetcher.range(&fetch.pack, fetch.start, fetch.end).await;
-            for work in fetch.segments {
-                let passed = pass_on(&store, &window, &fetched, fetch.start, work, &permit);
-                if let Err(failed) = passed {
-                    let _ = window.ended.send(failed);
+            match store.fetcher.range(&fetch.pack, fetch.start, fetch.end).await {
+                Ok(bytes) => {
+                    // Taken apart without copying: each segment is opened in its own place.
+                    let mut bytes = BytesMut::from(Bytes::from(bytes));
+                    let mut at = fetch.start;
+                    for work in fetch.segments {
+                        let _ = bytes.split_to((work.place.offset.saturating_sub(at) as usize).min(bytes.len()));
+                        let sealed = bytes.split_to((work.place.sealed_len as usize).min(bytes.len()));
+                        at = work.place.offset.saturating_add(work.place.sealed_len);
+                        pass_on(&store, &window, work, sealed, &permit);
+                    }
+                }
+                Err(error) => {
+                    for SegmentWork { place, pieces, .. } in fetch.segments {
+                        let error = Error::new(error.kind(), "a pack cannot be read")
+                            .context("pack", place.pack)
+                            .context("because", &error);
+                        let _ = window.ended.send(Ended::Failed { place, pieces, error });
+                    }
                 }
             }
         });
@@ -232,29 +257,24 @@ impl Run<'_> {
     }
 }
 
+/// Gives a segment to a thread.
 fn pass_on(
     store: &Store,
     window: &Arc<Window>,
-    fetched: &Result<Vec<u8>>,
-    start: u32,
-    work: super::plan::SegmentWork,
-    permit: &Arc<tokio::sync::OwnedSemaphorePermit>,
-) -> std::result::Result<(), Ended> {
+    work: SegmentWork,
+    sealed: BytesMut,
+    permit: &Arc<OwnedSemaphorePermit>,
+) {
     let place = work.place;
-    let prepared = match fetched {
-        Ok(bytes) => {
-            let at = place.offset.saturating_sub(start) as usize;
-            let sealed = bytes.get(at..at + place.sealed_len as usize);
-            let outside = || Error::new(ErrorKind::Damaged, "a segment lies outside its pack").context("pack", place.pack);
-            sealed.ok_or_else(outside).and_then(|sealed| Ok((sealed.to_vec(), store.fetcher.key(&place.pack, &work.wrapped)?)))
-        }
-        Err(error) => Err(Error::new(error.kind(), "a pack cannot be read").context("pack", place.pack).context("because", error)),
-    };
-    match prepared {
-        Ok((sealed, key)) => {
+    let failed = match store.fetcher.key(&place.pack, &work.wrapped) {
+        Ok(key) => {
             let job = Job::Segment { window: window.clone(), work, key, sealed, _permit: permit.clone() };
-            store.pool.send(job).map_err(|error| Ended::Failed { place, pieces: Vec::new(), error })
+            store.pool.send(job).err().map(|error| Ended::Failed { place, pieces: Vec::new(), error })
         }
-        Err(error) => Err(Ended::Failed { place, pieces: work.pieces, error }),
+        Err(error) => Some(Ended::Failed { place, pieces: work.pieces, error }),
+    };
+    if let Some(failed) = failed {
+        // Nobody listens when the pull was given up.
+        let _ = window.ended.send(failed);
     }
 }

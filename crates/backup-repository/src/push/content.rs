@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 /// How much is read at once beyond the longest chunk.
-const READ_AHEAD: usize = 4 << 20;
+const READ_AHEAD: usize = 1 << 20;
 
 /// A change less than this before a read may hide behind an unchanged time stamp.
 const SETTLING_NS: i64 = 2_000_000_000;
@@ -105,10 +105,7 @@ pub(crate) fn read_file(hands: &mut Hands<'_>, listed: &Entry, open: Result<Box<
     };
     let mut own_error = None;
     let read = read_chunks(hands, listed.size_bytes, &mut |buffer| {
-        reader.read(buffer).map_err(|error| {
-            own_error = Some(chain(&error));
-            error
-        })
+        reader.read(buffer).inspect_err(|error| own_error = Some(chain(error)))
     });
     let (ids, bytes) = match (read, own_error) {
         (Ok(read), _) => read,

@@ -16,8 +16,8 @@ use crate::repository::Inner;
 use crate::session::LiveSession;
 use async_trait::async_trait;
 use backup_core::{
-    Committed, Component, ComponentSpec, Draft, Error, ErrorKind, Ingest, Observer, Outcome, PushStats, Result, Spec, Status,
-    Totals,
+    Committed, Component, ComponentSpec, Draft, Error, ErrorKind, Ingest, Observer, Outcome, PushStats, Result, Spec,
+    Status, Totals,
 };
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -129,8 +129,13 @@ async fn checkpoints(shared: Arc<Shared>, publisher: Arc<tokio::sync::Mutex<Publ
 impl Draft for RepositoryDraft {
     async fn component(&mut self, component: ComponentSpec) -> Result<Box<dyn Ingest>> {
         let listing = self.trust.listing(&component.name);
-        let ingest =
-            RepositoryIngest::start(self.engine.shared.clone(), component, listing.as_deref(), self.session.id().0, self.trust.vouched())?;
+        let ingest = RepositoryIngest::start(
+            self.engine.shared.clone(),
+            component,
+            listing.as_deref(),
+            self.session.id().0,
+            self.trust.vouched(),
+        )?;
         Ok(Box::new(ingest))
     }
 
@@ -158,7 +163,8 @@ impl Draft for RepositoryDraft {
         self.checkpoints.abort();
         let threads = self.engine.close();
         // Panics inside them were caught and recorded.
-        let joined = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join()))).await;
+        let joined =
+            tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join()))).await;
         joined.map_err(|e| Error::new(ErrorKind::Internal, "the engine panicked: please report").source(e))?;
         shared.failure.check()?;
         let mut publisher = self.publisher.lock().await;
@@ -167,7 +173,8 @@ impl Draft for RepositoryDraft {
         let key = snapshot_key(&self.session.id())?;
         let stats = self.engine.counts();
         let head = self.head(&stats);
-        let payload = write_payload(&key, &self.inner.keys.index, &self.inner.config.recipient, &head, &self.components)?;
+        let payload =
+            write_payload(&key, &self.inner.keys.index, &self.inner.config.recipient, &head, &self.components)?;
         self.session.commit(&payload).await?;
         // The snapshot stands: what follows only makes later work easier.
         if let Err(error) = self.session.end().await {
@@ -181,7 +188,8 @@ impl Draft for RepositoryDraft {
         self.checkpoints.abort();
         let shared = self.engine.shared.clone();
         let threads = self.engine.close();
-        let joined = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join()))).await;
+        let joined =
+            tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join()))).await;
         joined.map_err(|e| Error::new(ErrorKind::Internal, "the engine panicked: please report").source(e))?;
         // What is stored already stands in a run, so that the next push need not send it again.
         if !shared.failure.is_set() {
@@ -214,7 +222,8 @@ impl RepositoryDraft {
             totals += stored.component.totals;
             let own = stored.component.status;
             // What is not required leaves a gap, not an unusable whole.
-            let counted = if own == Status::Incomplete && !stored.component.spec.required { Status::Partial } else { own };
+            let counted =
+                if own == Status::Incomplete && !stored.component.spec.required { Status::Partial } else { own };
             status = status.and(counted);
         }
         Head {

@@ -11,13 +11,16 @@ use crate::crypto::DomainKeys;
 use crate::pack::{PackWriter, PlainSegment};
 use backup_core::{Error, ErrorKind, Event, Observer, Result};
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use tokio::sync::{Notify, Semaphore};
 
 /// Rows that may wait for a run before one is written.
 const MAX_ROWS: usize = 256 << 10;
+
+/// Empty segments that are kept for the next ones.
+const MAX_SPARE: usize = 8;
 
 /// Counts of a push.
 #[derive(Default)]
@@ -57,9 +60,10 @@ impl Shared {
 
     pub(crate) fn give_back(&self, mut segment: PlainSegment) {
         segment.clear();
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
         // A segment that held a giant chunk would keep its memory for ever.
-        if segment.bytes.capacity() <= 4 * SEGMENT_LEN {
-            self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(segment);
+        if segment.bytes.capacity() <= 2 * SEGMENT_LEN && spare.len() < MAX_SPARE {
+            spare.push(segment);
         }
     }
 
@@ -136,7 +140,8 @@ fn read_job(hands: &mut Hands<'_>, job: &Job) -> Result<()> {
     for number in &job.entries {
         let fetched = match (&result, job.arrivals.batch.get(*number)) {
             (Ok(()), Some(listed)) if !shared.failure.is_set() => {
-                let read = std::panic::catch_unwind(AssertUnwindSafe(|| read_file(hands, listed, job.opener.open(*number))));
+                let read =
+                    std::panic::catch_unwind(AssertUnwindSafe(|| read_file(hands, listed, job.opener.open(*number))));
                 match read {
                     Ok(Ok(fetched)) => fetched,
                     Ok(Err(error)) => {

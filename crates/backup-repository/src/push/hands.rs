@@ -14,11 +14,19 @@ pub(crate) struct Hands<'a> {
     compressor: Compressor,
     segment: PlainSegment,
     buffer: Vec<u8>,
+    /// A segment's stored form before its length is known.
+    stored: Vec<u8>,
 }
 
 impl<'a> Hands<'a> {
     pub(crate) fn new(shared: &'a Shared) -> Result<Self> {
-        Ok(Hands { shared, compressor: Compressor::new(shared.level)?, segment: PlainSegment::default(), buffer: Vec::new() })
+        Ok(Hands {
+            shared,
+            compressor: Compressor::new(shared.level)?,
+            segment: PlainSegment::default(),
+            buffer: Vec::new(),
+            stored: Vec::new(),
+        })
     }
 
     /// Lends the read buffer out, so that a reader can fill it while chunks of it are stored.
@@ -54,9 +62,10 @@ impl<'a> Hands<'a> {
 
     /// Compresses a segment and gives it to the packs.
     pub(crate) fn store(&mut self, segment: PlainSegment) -> Result<()> {
-        // Room for the seal's tag, so that sealing does not move the bytes.
-        let mut stored = Vec::with_capacity(segment.bytes.len() / 2 + TAG_LEN);
-        let flags = self.compressor.compress(&segment.bytes, &mut stored)?;
+        let flags = self.compressor.compress(&segment.bytes, &mut self.stored)?;
+        // What waits for the storage takes no more memory than it must; with room for the seal's tag it does not move.
+        let mut stored = Vec::with_capacity(self.stored.len() + TAG_LEN);
+        stored.extend_from_slice(&self.stored);
         self.shared.data.add(stored, flags, segment.bytes.len() as u32, &segment.chunks)?;
         self.shared.give_back(segment);
         self.shared.notice_rows();

@@ -36,7 +36,13 @@ pub(crate) struct RepositoryIngest {
 impl RepositoryIngest {
     /// `listing` is where the previous listing may be and the new one will be kept; of one with the tag `vouched` every
     /// chunk is known to be there.
-    pub(crate) fn start(shared: Arc<Shared>, spec: ComponentSpec, listing: Option<&Path>, tag: [u8; 16], vouched: Option<[u8; 16]>) -> Result<Self> {
+    pub(crate) fn start(
+        shared: Arc<Shared>,
+        spec: ComponentSpec,
+        listing: Option<&Path>,
+        tag: [u8; 16],
+        vouched: Option<[u8; 16]>,
+    ) -> Result<Self> {
         let previous = listing.and_then(ScanReader::open);
         let trust = previous.as_ref().is_some_and(|p| vouched == Some(p.tag));
         let scan = listing.and_then(|path| match ScanWriter::create(path, tag) {
@@ -53,7 +59,9 @@ impl RepositoryIngest {
         std::thread::Builder::new()
             .name("push-tree".into())
             .spawn(move || {
-                let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| TreeThread::new(&thread, scan).run(received)));
+                let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                    TreeThread::new(&thread, scan).run(received)
+                }));
                 let result = result.unwrap_or_else(|_| {
                     Err(Error::new(ErrorKind::Internal, "the metadata thread panicked: please report"))
                 });
@@ -70,7 +78,9 @@ impl RepositoryIngest {
     pub(crate) async fn finish(mut self) -> Result<Tree> {
         self.contents.close();
         let sent = self.batches.send(None).await;
-        let result = (&mut self.tree).await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "the metadata thread vanished")));
+        let result = (&mut self.tree)
+            .await
+            .unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "the metadata thread vanished")));
         // What failed first is the reason for what failed later.
         self.shared.failure.check()?;
         if sent.is_err() && result.is_ok() {
@@ -148,7 +158,8 @@ impl Merge {
         for (number, entry) in batch.numbered() {
             let path = entry.path.as_encoded();
             if self.last_path.as_deref().is_some_and(|last| last >= path) {
-                return Err(Error::new(ErrorKind::InvalidInput, "a source listed its entries out of order").context("path", &entry.path));
+                return Err(Error::new(ErrorKind::InvalidInput, "a source listed its entries out of order")
+                    .context("path", &entry.path));
             }
             let last = self.last_path.get_or_insert_default();
             last.clear();
@@ -159,9 +170,7 @@ impl Merge {
                 continue;
             }
             let known = previous.is_some();
-            let same = |record: &Record| {
-                entry.fingerprint.is_some_and(|now| record.token == Some(now.token))
-            };
+            let same = |record: &Record| entry.fingerprint.is_some_and(|now| record.token == Some(now.token));
             match previous {
                 Some(record) if same(&record) && (self.trust || self.is_whole(&record)?) => {
                     stats.files_unchanged.fetch_add(1, Ordering::Relaxed);
@@ -239,7 +248,8 @@ fn accept(arrivals: &Arrivals, number: u64) -> Result<()> {
     if arrivals.accept(number) {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::InvalidInput, "content was sent for an entry that is not wanted, or twice").context("entry", number))
+    Err(Error::new(ErrorKind::InvalidInput, "content was sent for an entry that is not wanted, or twice")
+        .context("entry", number))
 }
 
 #[async_trait]
@@ -253,7 +263,12 @@ impl Contents for EngineContents {
             for number in &group {
                 accept(&arrivals, *number)?;
             }
-            self.shared.queue.push(Job { arrivals: arrivals.clone(), opener: opener.clone(), entries: group, _permit: permit });
+            self.shared.queue.push(Job {
+                arrivals: arrivals.clone(),
+                opener: opener.clone(),
+                entries: group,
+                _permit: permit,
+            });
         }
         Ok(())
     }
@@ -331,7 +346,12 @@ async fn pump(mut content: Reader, buffers: mpsc::Sender<Result<Bytes>>) -> Resu
 }
 
 /// A stream's own thread: cuts and stores it to its end, which is an empty buffer.
-fn consume(shared: &Shared, arrivals: &Arrivals, number: u64, mut buffers: mpsc::Receiver<Result<Bytes>>) -> Result<()> {
+fn consume(
+    shared: &Shared,
+    arrivals: &Arrivals,
+    number: u64,
+    mut buffers: mpsc::Receiver<Result<Bytes>>,
+) -> Result<()> {
     let started = now_ns();
     let mut hands = Hands::new(shared)?;
     let mut current = Bytes::new();

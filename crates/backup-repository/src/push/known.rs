@@ -66,7 +66,11 @@ impl Known {
 struct Claims([Mutex<HashSet<ChunkId, BuildHasherDefault<Prefix>>>; SHARDS]);
 
 impl Claims {
-    fn with<T>(&self, id: &ChunkId, act: impl FnOnce(&mut HashSet<ChunkId, BuildHasherDefault<Prefix>>) -> T) -> Option<T> {
+    fn with<T>(
+        &self,
+        id: &ChunkId,
+        act: impl FnOnce(&mut HashSet<ChunkId, BuildHasherDefault<Prefix>>) -> T,
+    ) -> Option<T> {
         let [.., last] = id.0;
         let shard = self.0.get(usize::from(last) % SHARDS)?;
         Some(act(&mut shard.lock().unwrap_or_else(PoisonError::into_inner)))

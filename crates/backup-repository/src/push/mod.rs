@@ -18,5 +18,6 @@ mod scan;
 mod tree;
 mod trust;
 
+pub(crate) use content::chain;
 pub(crate) use draft::begin;
 pub(crate) use failure::Failure;

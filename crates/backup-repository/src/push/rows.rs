@@ -1,12 +1,11 @@
 use super::engine::Shared;
 use crate::format::ids::Kind;
-use crate::index::{BuiltRun, IndexCache, PackRecord, Row, RunBuilder, RunParams, RunReader, RunRows, RunSeal, SegmentRecord};
+use crate::index::{BuiltRun, IndexCache, PackRecord, Row, RunBuilder, RunParams, RunRows, RunSeal, SegmentRecord};
 use crate::locate;
 use crate::pack::FinishedPacks;
 use crate::repository::Inner;
 use crate::session::{LiveSession, outcome_of};
-use backup_core::{Error, ErrorKind, PutOptions, Result, StorageDriver};
-use bytes::Bytes;
+use backup_core::{Error, ErrorKind, PutOptions, Result};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 

@@ -185,11 +185,8 @@ fn parse(input: &mut &[u8], path: &mut Vec<u8>) -> Result<Record> {
     let rest_len = take_varint(input)?;
     path.extend_from_slice(take_bytes(input, rest_len)?);
     let flags = take_bytes(input, 1)?;
-    let token = if flags.first().is_some_and(|f| f & TRUSTED != 0) {
-        take_bytes(input, 32)?.try_into().ok()
-    } else {
-        None
-    };
+    let token =
+        if flags.first().is_some_and(|f| f & TRUSTED != 0) { take_bytes(input, 32)?.try_into().ok() } else { None };
     let body_len = take_varint(input)?;
     let body = take_bytes(input, body_len)?.to_vec();
     let count = take_varint(input)?;

@@ -110,7 +110,9 @@ impl<'a> TreeThread<'a> {
             && let Err(error) = scan.push(entry.path.as_encoded(), token, body, refs)
         {
             // A full or broken cache costs the next push its speed, not this one its success.
-            self.shared.observer.event(Event::Warning(format!("{}; the next push reads everything", super::content::chain(&error))));
+            self.shared
+                .observer
+                .event(Event::Warning(format!("{}; the next push reads everything", super::content::chain(&error))));
             self.scan = None;
         }
         Ok(())
@@ -125,7 +127,9 @@ impl<'a> TreeThread<'a> {
         metadata.flush()?;
         self.tree.root = root.map(|root| TreeRoot { id: root.id, level: root.level });
         if let Some(Err(error)) = self.scan.map(ScanWriter::finish) {
-            self.shared.observer.event(Event::Warning(format!("{}; the next push reads everything", super::content::chain(&error))));
+            self.shared
+                .observer
+                .event(Event::Warning(format!("{}; the next push reads everything", super::content::chain(&error))));
         }
         Ok(self.tree)
     }

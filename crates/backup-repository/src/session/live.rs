@@ -4,7 +4,7 @@ use crate::crypto::random;
 use crate::format::ids::{PackName, RunName, SessionId};
 use crate::format::record::RecordKind;
 use crate::format::snapshot::{snapshot_key, to_ms};
-use crate::protocol::{Lease, Occupant, Object, Outcome, Renewal, RenewalTask, Writer, WriterTask};
+use crate::protocol::{Lease, Object, Occupant, Outcome, Renewal, RenewalTask, Writer, WriterTask};
 use crate::push::Failure;
 use crate::repository::Inner;
 use backup_core::{Error, ErrorKind, Result, StorageExt};
@@ -73,7 +73,8 @@ impl LiveSession {
                     let records = condemned(&inner, Duration::MAX, None).await?;
                     session.writer().condemned(&records)?;
                     let names = records.iter().filter_map(|record| record.names.as_ref());
-                    session.condemned = names.flat_map(|names| names.packs.iter().map(|pack| PackName::from(*pack))).collect();
+                    session.condemned =
+                        names.flat_map(|names| names.packs.iter().map(|pack| PackName::from(*pack))).collect();
                 }
                 WriterTask::ListIndex => {
                     let void = voided(&inner).await?;
@@ -183,7 +184,8 @@ pub(crate) fn outcome_of<T>(result: Result<T>) -> Result<Outcome> {
 /// The sessions whose runs do not count.
 async fn voided(inner: &Inner) -> Result<Vec<SessionId>> {
     let listed = inner.storage.list_all("index/").await?;
-    let session = |key: &backup_core::Key| SessionId::from_hex(key.as_str().strip_prefix("index/")?.strip_suffix(".void")?).ok();
+    let session =
+        |key: &backup_core::Key| SessionId::from_hex(key.as_str().strip_prefix("index/")?.strip_suffix(".void")?).ok();
     Ok(listed.iter().filter_map(|(key, _)| session(key)).collect())
 }
 

@@ -1,5 +1,5 @@
 use crate::format::ids::{RunName, SessionId};
-use crate::format::record::{self, MAX_RECORD, RawRecord, RecordKind, from_json, open_json, seal_json, to_json};
+use crate::format::record::{self, MAX_RECORD, RawRecord, RecordKind, from_json, seal_json, to_json};
 use crate::format::snapshot::{snapshot_key, to_ms};
 use crate::protocol::{Object, Occupant, Outcome, Tombstone};
 use crate::repository::Inner;
@@ -118,18 +118,7 @@ pub(crate) fn key_of(object: &Object) -> Result<Key> {
 pub(crate) async fn read_clear<T: DeserializeOwned>(inner: &Inner, kind: RecordKind, key: &Key) -> Result<T> {
     let bytes = inner.storage.get_bytes(key, MAX_RECORD).await?;
     let raw = RawRecord::parse(&bytes).map_err(|e| e.context("key", key))?;
-    raw.verify(kind, &inner.config.repository, key.as_str(), &inner.config.signing).map_err(|e| e.context("key", key))?;
+    raw.verify(kind, &inner.config.repository, key.as_str(), &inner.config.signing)
+        .map_err(|e| e.context("key", key))?;
     from_json(raw.payload).map_err(|e| e.context("key", key))
-}
-
-/// Reads the start of a session.
-///
-/// # Errors
-/// As [`read_clear`].
-pub(crate) async fn read_start(inner: &Inner, session: &SessionId) -> Result<SessionInfo> {
-    let key = Key::new(format!("sessions/{session}/0"))?;
-    let bytes = inner.storage.get_bytes(&key, MAX_RECORD).await?;
-    let raw = RawRecord::parse(&bytes).map_err(|e| e.context("key", &key))?;
-    raw.verify(RecordKind::SessionStart, &inner.config.repository, key.as_str(), &inner.config.signing)?;
-    open_json(&inner.keys.index, &key, raw.payload)
 }

@@ -21,7 +21,8 @@ pub(crate) async fn condemned(inner: &Inner, grace: Duration, now: Option<System
         match part {
             "" => {
                 record.names = Some(read_clear(inner, RecordKind::Condemned, &key).await?);
-                record.is_graced = now.is_some_and(|now| now.duration_since(meta.modified).is_ok_and(|age| age >= grace));
+                record.is_graced =
+                    now.is_some_and(|now| now.duration_since(meta.modified).is_ok_and(|age| age >= grace));
             }
             "waits" => record.waits = Some(read_sessions(inner, RecordKind::Waits, &key).await?),
             _ => record.gone = Some(read_sessions(inner, RecordKind::Gone, &key).await?),

@@ -56,8 +56,8 @@ pub fn passes_until_clean(store: &Store) -> Option<u8> {
         if is_clean(&store) {
             return Some(pass);
         }
-        prune(&mut store, Sid(40 + pass))?;
-        if store.referenced() != referenced || store.readable() & referenced != referenced {
+        prune(&mut store, Sid::drain(pass + 1))?;
+        if store.referenced() != referenced || store.lost() != 0 {
             return None;
         }
     }
@@ -111,19 +111,8 @@ fn is_clean(store: &Store) -> bool {
         }
         && store.sessions.keys().all(|session| {
             // The last pass is swept by the next.
-            session.0 >= 40
+            session.is_drain()
                 || store.packs.keys().any(|pack| pack.session == *session)
                 || store.index.keys().any(|run| run.session == *session)
         })
-}
-
-pub fn show(store: &Store) {
-    let mut store = store.clone();
-    let open: Vec<Sid> = store.sessions.iter().filter(|(_, ended)| !**ended).map(|(session, _)| *session).collect();
-    open.into_iter().for_each(|session| fence(&mut store, session));
-    for pass in 0..MAX_PASSES {
-        println!("{}", crate::trace::store(&store));
-        println!("pass {pass}: {:?}", prune(&mut store, Sid(40 + pass)));
-    }
-    println!("{} {}", crate::trace::store(&store), is_clean(&store));
 }

@@ -4,10 +4,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod drain;
+mod explore;
 mod model;
 mod mutants;
 mod prune;
 mod push;
 mod scenarios;
 mod store;
+mod torn;
 mod trace;

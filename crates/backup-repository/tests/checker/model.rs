@@ -3,9 +3,10 @@
 use crate::drain::Drains;
 use crate::prune::Pruner;
 use crate::push::Push;
-use crate::scenarios::Part;
-use crate::store::{Sid, SnapshotObject, Store};
-use backup_repository::protocol::{Fence, FenceTask, Forget, ForgetTask, PruneTask, Rules, Stop, WriterTask};
+use crate::scenarios::{Fault, Part};
+use crate::store::{IndexObject, Sid, SnapshotObject, Store};
+use crate::torn::{Prefix, torn, under};
+use backup_repository::protocol::{Fence, FenceTask, Forget, ForgetTask, PruneTask, Rules, RunId, Stop, WriterTask};
 use stateright::{Model, Property};
 
 /// Who takes part, and what may happen.
@@ -13,20 +14,12 @@ pub struct Scenario {
     pub name: &'static str,
     pub store: Store,
     pub parts: Vec<Part>,
+    pub faults: Vec<Fault>,
     pub rules: Rules,
-    /// Answers to creates may be lost, and the client tries again.
-    pub loses_answers: bool,
-    /// A listing takes time: what is put or deleted meanwhile may or may not show.
-    pub tears_listings: bool,
-    /// A prune may die in the middle of a pass; its next pass is another process.
-    pub kills_prunes: bool,
-    /// Every open session has lapsed.
-    pub all_lapsed: bool,
     /// Prunes merge whatever runs they may, not only those that they must.
     pub merges: bool,
-    /// Look for loss only: do not drain.
-    pub only_loss: bool,
-    pub drains: Drains,
+    /// Whether every storage reached is drained, too.
+    pub drains: Option<Drains>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -38,8 +31,8 @@ pub enum Client {
     Prune(Pruner),
     /// An owner who fences sessions that are open, this many more.
     Owner(Option<Fence<Sid>>, u8),
-    /// An owner who forgets these snapshots, the last first.
-    Forgetter(Option<Forget<Sid>>, Vec<Sid>, Rules),
+    /// An owner who forgets this snapshot.
+    Forgetter(Option<Forget<Sid>>, Sid, Rules),
     /// It is done, or was stopped.
     Done,
 }
@@ -63,7 +56,7 @@ pub enum Act {
     /// The client's listing begins.
     Begin(usize),
     /// The client's listing ends; each bit says whether a change made meanwhile shows.
-    End(usize, u8),
+    End(usize, u32),
     /// The client dies.
     Kill(usize),
     /// The owner turns to this session.
@@ -76,12 +69,14 @@ impl Scenario {
             Act::Step(client) => (client, false, None),
             Act::Lose(client) => (client, true, None),
             Act::Begin(client) => {
-                world.listings[client] = Some(world.store.clone());
+                let prefix = world.clients[client].lists().expect("a listing");
+                world.listings[client] = Some(under(prefix, &world.store));
                 return;
             }
             Act::End(client, shows) => {
+                let prefix = world.clients[client].lists().expect("a listing");
                 let before = world.listings[client].take().expect("a listing ends that has not begun");
-                (client, false, Some(torn(&before, &world.store, shows).0))
+                (client, false, Some(torn(&before, &under(prefix, &world.store), shows).0))
             }
             Act::Kill(client) => {
                 if let Client::Prune(pruner) = &world.clients[client] {
@@ -135,9 +130,8 @@ impl Client {
                 FenceTask::ListRuns(session) => fence.runs(listing.unwrap_or(store).index_names(session)),
                 FenceTask::Done(_) => Ok(()),
             },
-            Client::Forgetter(None, targets, rules) => {
-                let target = targets.pop().expect("nothing is left to forget");
-                *self = Client::Forgetter(Some(Forget::with(target, *rules)), std::mem::take(targets), *rules);
+            Client::Forgetter(None, target, rules) => {
+                *self = Client::Forgetter(Some(Forget::with(*target, *rules)), *target, *rules);
                 self.step(store, listing, is_lost)
             }
             Client::Forgetter(Some(forget), ..) => match forget.next() {
@@ -165,9 +159,7 @@ impl Client {
                     Client::Owner(None, left)
                 }
             }
-            Client::Forgetter(Some(forget), targets, rules) if forget.next() == ForgetTask::Done => {
-                if targets.is_empty() { Client::Done } else { Client::Forgetter(None, targets, rules) }
-            }
+            Client::Forgetter(Some(forget), ..) if forget.next() == ForgetTask::Done => Client::Done,
             other => other,
         };
     }
@@ -187,26 +179,28 @@ impl Client {
         }
     }
 
-    /// Whether the next operation is a listing.
-    fn lists(&self) -> bool {
+    /// What the next operation lists, if it is a listing.
+    fn lists(&self) -> Option<Prefix> {
         match self {
-            Client::Push(push) | Client::Resume(push, _) => matches!(
-                push.task(),
-                Ok(WriterTask::ListRuns(_)
-                    | WriterTask::ListCondemned
-                    | WriterTask::ListIndex
-                    | WriterTask::ListPacks(_))
-            ),
-            Client::Prune(pruner) => matches!(
-                pruner.task(),
-                Ok(PruneTask::ListCondemned
-                    | PruneTask::ListSessions
-                    | PruneTask::ListSnapshots
-                    | PruneTask::ListIndex
-                    | PruneTask::ListPacks)
-            ),
-            Client::Owner(Some(fence), _) => matches!(fence.next(), FenceTask::ListRuns(_)),
-            _ => false,
+            Client::Push(push) | Client::Resume(push, _) => match push.task().ok()? {
+                WriterTask::ListCondemned => Some(Prefix::Condemned),
+                WriterTask::ListRuns(_) | WriterTask::ListIndex => Some(Prefix::Index),
+                WriterTask::ListPacks(_) => Some(Prefix::Packs),
+                _ => None,
+            },
+            Client::Prune(pruner) => match pruner.task().ok()? {
+                PruneTask::ListCondemned => Some(Prefix::Condemned),
+                PruneTask::ListSessions => Some(Prefix::Sessions),
+                PruneTask::ListSnapshots => Some(Prefix::Snapshots),
+                PruneTask::ListIndex => Some(Prefix::Index),
+                PruneTask::ListPacks => Some(Prefix::Packs),
+                _ => None,
+            },
+            Client::Owner(Some(fence), _) => match fence.next() {
+                FenceTask::ListRuns(_) => Some(Prefix::Index),
+                _ => None,
+            },
+            _ => None,
         }
     }
 
@@ -231,7 +225,9 @@ impl Client {
                 FenceTask::Create(object) => format!("owner: {}", crate::trace::object(&object)),
                 task => format!("owner: {task:?}"),
             },
-            Client::Forgetter(None, targets, _) => format!("forget: turn to {:?}", targets.last()),
+            Client::Forgetter(None, target, rules) => {
+                Client::Forgetter(Some(Forget::with(*target, *rules)), *target, *rules).describe(store)
+            }
             Client::Forgetter(Some(forget), ..) => match forget.next() {
                 ForgetTask::Create(object) => format!("forget: {}", crate::trace::object(&object)),
                 ForgetTask::Delete(removal) => format!("forget: {}", crate::trace::removal(removal)),
@@ -240,35 +236,6 @@ impl Client {
             _ => "nobody".to_owned(),
         }
     }
-}
-
-/// What a listing may show that took from `before` to `now`: of the things that changed meanwhile, the old or the new
-/// state of each, as the bits say. Also how many changed.
-fn torn(before: &Store, now: &Store, shows: u8) -> (Store, u32) {
-    let mut seen = now.clone();
-    let mut changes = 0;
-    macro_rules! choose {
-        ($field:ident) => {{
-            let keys: std::collections::BTreeSet<_> = before.$field.keys().chain(now.$field.keys()).copied().collect();
-            for key in keys {
-                if before.$field.get(&key) != now.$field.get(&key) {
-                    if shows & (1 << changes) == 0 {
-                        match before.$field.get(&key) {
-                            Some(old) => seen.$field.insert(key, old.clone()),
-                            None => seen.$field.remove(&key),
-                        };
-                    }
-                    changes += 1;
-                }
-            }
-        }};
-    }
-    choose!(sessions);
-    choose!(packs);
-    choose!(index);
-    choose!(snapshots);
-    choose!(condemned);
-    (seen, changes)
 }
 
 impl Model for Scenario {
@@ -293,29 +260,34 @@ impl Model for Scenario {
                     actions.extend(open.map(|(session, _)| Act::Fence(number, *session)));
                     continue;
                 }
-                Client::Forgetter(None, targets, _) => {
-                    let snapshot = targets.last().and_then(|target| world.store.snapshots.get(target));
-                    if !matches!(snapshot, Some(SnapshotObject::Commit(_))) {
+                Client::Forgetter(None, target, _) => {
+                    if !matches!(world.store.snapshots.get(target), Some(SnapshotObject::Commit(_))) {
                         continue;
                     }
                 }
                 _ => {}
             }
-            if self.tears_listings && client.lists() {
+            if self.faults.contains(&Fault::TornListings)
+                && let Some(prefix) = client.lists()
+            {
                 match &world.listings[number] {
                     None => actions.push(Act::Begin(number)),
                     Some(before) => {
-                        let (_, changes) = torn(before, &world.store, 0);
-                        actions.extend((0..1_u8 << changes).map(|shows| Act::End(number, shows)));
+                        let (_, changes) = torn(before, &under(prefix, &world.store), 0);
+                        actions.extend((0..1_u32 << changes).map(|shows| Act::End(number, shows)));
                     }
                 }
             } else {
                 actions.push(Act::Step(number));
             }
-            if self.loses_answers && client.creates() {
+            let loses = match client {
+                Client::Prune(_) => Fault::PruneLosesAnswers,
+                _ => Fault::PushLosesAnswers,
+            };
+            if self.faults.contains(&loses) && client.creates() {
                 actions.push(Act::Lose(number));
             }
-            if self.kills_prunes && matches!(client, Client::Prune(_)) {
+            if self.faults.contains(&Fault::PruneDies) && matches!(client, Client::Prune(_)) {
                 actions.push(Act::Kill(number));
             }
         }
@@ -328,34 +300,54 @@ impl Model for Scenario {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        vec![
-            Property::always(NOTHING_LOST, |_, world: &World| world.store.referenced() & !world.store.readable() == 0),
+        let mut properties = vec![
+            Property::always(NOTHING_LOST, |_, world: &World| world.store.lost() == 0),
             Property::always(NOTHING_WRONG, |_, world: &World| world.wrong.is_none()),
-            Property::always(NO_GARBAGE, |scenario: &Scenario, world: &World| {
-                scenario.only_loss || world.store.referenced() & !world.store.readable() != 0 || scenario.drains.leave_nothing(&world.store)
-            }),
-            Property::sometimes("a push commits", |_, world: &World| {
-                world.store.snapshots.iter().any(|(s, object)| s.0 >= 10 && matches!(object, SnapshotObject::Commit(_)))
-            }),
-            Property::sometimes("a prune rescues", |_, world: &World| {
-                world.tasks().any(|task| matches!(task, PruneTask::Copy { rescue, .. } if !rescue.is_empty()))
-            }),
-            Property::sometimes("a prune deletes", |_, world: &World| {
-                world.tasks().any(|task| matches!(task, PruneTask::Delete(_)))
-            }),
-        ]
+        ];
+        if self.drains.is_some() {
+            properties.push(Property::always(NO_GARBAGE, |scenario: &Scenario, world: &World| {
+                world.store.lost() != 0
+                    || scenario.drains.as_ref().is_none_or(|drains| drains.leave_nothing(&world.store))
+            }));
+        }
+        // What must be reachable, so that the others say something.
+        let has = |what: fn(&Part) -> bool| self.parts.iter().any(what);
+        if has(|part| matches!(part, Part::Push(..))) {
+            properties.push(Property::sometimes("a push commits", |_, world: &World| {
+                let is_commit = |object: &SnapshotObject| matches!(object, SnapshotObject::Commit(_));
+                world.store.snapshots.iter().any(|(session, object)| session.is_push() && is_commit(object))
+            }));
+        }
+        if has(|part| matches!(part, Part::Prune(2..))) && !self.store.packs.is_empty() {
+            properties.push(Property::sometimes(
+                "a pack is condemned and deleted",
+                |scenario: &Scenario, world: &World| {
+                    scenario.store.packs.keys().any(|pack| !world.store.packs.contains_key(pack))
+                },
+            ));
+            properties.push(Property::sometimes("a prune copies", |_, world: &World| {
+                world.store.packs.keys().any(|pack| pack.session.is_prune())
+            }));
+        }
+        if has(|part| matches!(part, Part::Owner(_))) {
+            properties.push(Property::sometimes("a push is fenced", |_, world: &World| {
+                let is_tombstone = |object: &SnapshotObject| matches!(object, SnapshotObject::Tombstone(_));
+                world.store.snapshots.iter().any(|(session, object)| session.is_push() && is_tombstone(object))
+            }));
+        }
+        if has(|part| matches!(part, Part::Resume(..))) {
+            properties.push(Property::sometimes("a push publishes what it adopted", |_, world: &World| {
+                let published = |(run, object): (&RunId<Sid>, &IndexObject)| match object {
+                    IndexObject::Run(rows) => rows.keys().any(|p| p.session.is_push() && p.session != run.session),
+                    IndexObject::Tombstone => false,
+                };
+                world.store.index.iter().any(published)
+            }));
+        }
+        properties
     }
 }
 
 pub const NOTHING_LOST: &str = "every chunk of every snapshot is in a pack that is there and in a run";
 pub const NOTHING_WRONG: &str = "no session is stopped but by a fence";
 pub const NO_GARBAGE: &str = "some prunes later there is no garbage and no record";
-
-impl World {
-    fn tasks(&self) -> impl Iterator<Item = PruneTask<Sid>> + '_ {
-        self.clients.iter().filter_map(|client| match client {
-            Client::Prune(pruner) => pruner.task().ok(),
-            _ => None,
-        })
-    }
-}

@@ -9,12 +9,43 @@ use std::fmt;
 
 /// A session. The tens say whose it is, so that traces read well.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Sid(pub u8);
+pub struct Sid(u8);
+
+impl Sid {
+    pub fn old(number: u8) -> Self {
+        Sid(number - 1)
+    }
+
+    pub fn push(number: u8) -> Self {
+        Sid(10 + number - 1)
+    }
+
+    /// Pass `pass` of the first or the other prune.
+    pub fn prune(is_other: bool, pass: u8) -> Self {
+        Sid(if is_other { 30 } else { 20 } + pass - 1)
+    }
+
+    pub fn drain(pass: u8) -> Self {
+        Sid(40 + pass - 1)
+    }
+
+    pub fn is_push(self) -> bool {
+        self.0 / 10 == 1
+    }
+
+    pub fn is_prune(self) -> bool {
+        matches!(self.0 / 10, 2 | 3)
+    }
+
+    pub fn is_drain(self) -> bool {
+        self.0 >= 40
+    }
+}
 
 impl fmt::Debug for Sid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let owner = ["old", "push", "prune", "prune", "drain"].get(usize::from(self.0 / 10)).unwrap_or(&"?");
-        write!(f, "{owner}{}", self.0 % 20)
+        let owner = ["old", "push", "prune", "other", "drain"].get(usize::from(self.0 / 10)).unwrap_or(&"?");
+        write!(f, "{owner}{}", self.0 % 10 + 1)
     }
 }
 
@@ -209,6 +240,11 @@ impl Store {
             _ => None,
         });
         runs.flatten().filter(|(pack, _)| self.packs.contains_key(pack)).fold(0, |chunks, (_, more)| chunks | more)
+    }
+
+    /// What snapshots refer to and nobody finds.
+    pub fn lost(&self) -> Chunks {
+        self.referenced() & !self.readable()
     }
 
     pub fn is_fenced(&self, session: Sid) -> bool {

@@ -4,7 +4,7 @@ use crate::model::{Act, Scenario, World};
 use crate::push::{name, names};
 use crate::store::{IndexObject, Sid, SnapshotObject, Store};
 use backup_repository::protocol::{Object, Removal};
-use stateright::{Model as _, Path};
+use stateright::Path;
 use std::fmt::Write as _;
 
 pub fn object(object: &Object<Sid>) -> String {
@@ -93,10 +93,8 @@ pub fn path(scenario: &Scenario, path: Path<World, Act>) -> String {
         let _ = writeln!(text, "       wrong: {wrong}");
     }
     let _ = write!(text, "{}", store(&last.store));
-    let missing = last.store.referenced() & !last.store.readable();
-    if missing != 0 {
-        let _ = writeln!(text, "       lost: chunks {missing:#b}");
+    if last.store.lost() != 0 {
+        let _ = writeln!(text, "       lost: chunks {:#b}", last.store.lost());
     }
-    debug_assert!(!scenario.properties().is_empty());
     text
 }

@@ -1,5 +1,6 @@
 //! What goes into a repository comes out of it.
 
+mod damage;
 mod memory;
 
 use backup_core::*;

@@ -155,7 +155,11 @@ impl Capture for MemoryCapture {
 }
 
 /// Pushes a tree and gives what the push did, and the paths whose content it fetched.
-pub async fn push(to: &dyn Destination, name: &str, mut capture: MemoryCapture) -> Result<(Committed, Component, Vec<TreePath>)> {
+pub async fn push(
+    to: &dyn Destination,
+    name: &str,
+    mut capture: MemoryCapture,
+) -> Result<(Committed, Component, Vec<TreePath>)> {
     let fetched = capture.fetched.clone();
     let mut draft = to.begin(Spec::new(name, "host"), Arc::new(Silent)).await?;
     let mut ingest = draft.component(ComponentSpec::new("files", SourceDescription::new("memory"))).await?;

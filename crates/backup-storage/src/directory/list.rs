@@ -64,6 +64,7 @@ impl<'a> Walk<'a> {
     /// What the listing's bounds mean for the names in a folder; `None` when nothing in it can be listed.
     fn bounds(&self, path: &str) -> Option<Bounds<'a>> {
         let lead = if path.is_empty() { String::new() } else { format!("{path}/") };
+        // This also turns down `.`, `..` and whatever else a folder may hold or a prefix may say.
         let is_key = path.is_empty() || Key::new(path).is_ok() && !is_reserved(path);
         let after = match self.after {
             None => None,
@@ -78,7 +79,7 @@ impl<'a> Walk<'a> {
 
     fn file(&mut self, handle: &OwnedFd, path: &str, name: &str) -> Result<()> {
         let path = join(path, name);
-        // Too long for a key: not ours.
+        // Too long for a key, or with a line break: not ours.
         let Ok(key) = Key::new(path.as_str()) else { return Ok(()) };
         match rustix::fs::statat(handle, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) if is_file(&stat) => {
@@ -134,8 +135,7 @@ fn first_names(handle: &OwnedFd, bounds: &Bounds<'_>, last: Option<&str>, wanted
         };
         let is_next = last.is_none_or(|last| *name > *last);
         let is_first = first.len() < wanted || first.peek().is_some_and(|greatest| *name < **greatest);
-        // The name as a key by itself: neither `.` nor `..`, nor one with a line break.
-        if is_next && is_first && bounds.allow(&name) && Key::new(name.trim_end_matches('/')).is_ok() {
+        if is_next && is_first && bounds.allow(&name) {
             first.push(name.into_owned());
             if first.len() > wanted {
                 first.pop();

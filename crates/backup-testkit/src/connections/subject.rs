@@ -18,7 +18,13 @@ pub struct Subject {
 impl Subject {
     /// Cases make folders of their own below `folder`, a path at the place.
     pub fn new(connection: Arc<dyn Connection>, folder: impl Into<Vec<u8>>) -> Self {
-        Subject { connections: vec![connection], folder: folder.into(), way_back: None, this_host: false, patience: PATIENCE }
+        Subject {
+            connections: vec![connection],
+            folder: folder.into(),
+            way_back: None,
+            this_host: false,
+            patience: PATIENCE,
+        }
     }
 
     /// Opens the connection from within this one instead of directly. Called again, further outside.

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use backup_core::{
-    Batch, Capture, Component, Contents, Entry, FileOpener, FileReader, Observer, Outcome, Reader, Restore, Result,
-    Session, SourceDescription, SourceDriver, Supply, Wanted,
+    Batch, Capture, Component, Contents, Entry, Error, ErrorKind, FileOpener, FileReader, Observer, Outcome, Reader,
+    Restore, Result, Session, SourceDescription, SourceDriver, Supply, Wanted,
 };
 use std::sync::Arc;
 
@@ -19,6 +19,8 @@ pub enum Lie {
     Unanswered,
     /// What is not wanted is delivered too.
     Overzealous,
+    /// It fails unless something is fetched.
+    Demanding,
     /// Files end before their end.
     CutShort,
     /// A capture that has not listed anything is finished with success.
@@ -39,6 +41,7 @@ impl Lie {
         Lie::HoleBehindEnd,
         Lie::Unanswered,
         Lie::Overzealous,
+        Lie::Demanding,
         Lie::CutShort,
         Lie::EmptySuccess,
         Lie::Lingering,
@@ -76,7 +79,7 @@ impl SourceDriver for Lying {
             std::mem::forget(observer.clone());
         }
         let inner = self.inner.capture(at, observer).await?;
-        Ok(Box::new(LyingCapture { inner, lie: self.lie, batch: Arc::default() }))
+        Ok(Box::new(LyingCapture { inner, lie: self.lie, batch: Arc::default(), fetched: false }))
     }
 
     async fn restore(
@@ -93,6 +96,7 @@ struct LyingCapture {
     inner: Box<dyn Capture>,
     lie: Lie,
     batch: Arc<Batch>,
+    fetched: bool,
 }
 
 #[async_trait]
@@ -121,6 +125,7 @@ impl Capture for LyingCapture {
     }
 
     async fn fetch(&mut self, mut wanted: Wanted, contents: &dyn Contents) -> Result<()> {
+        self.fetched = true;
         match self.lie {
             Lie::Misnumbered => wanted.0.iter_mut().for_each(|number| *number -= 1),
             Lie::Unanswered => drop(wanted.0.pop()),
@@ -135,6 +140,9 @@ impl Capture for LyingCapture {
     }
 
     async fn finish(self: Box<Self>) -> Result<Outcome> {
+        if self.lie == Lie::Demanding && !self.fetched {
+            return Err(Error::new(ErrorKind::ProducerFailed, "nothing was fetched"));
+        }
         match self.inner.finish().await {
             Err(_) if self.lie == Lie::EmptySuccess => Ok(Outcome::default()),
             finished => finished,

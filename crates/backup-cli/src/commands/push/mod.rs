@@ -61,8 +61,8 @@ pub(crate) struct Push {
     #[arg(long = "as", value_name = "NAME", requires = "command")]
     as_name: Option<OsString>,
 
-    /// The program, and what it is given
-    #[arg(last = true, value_name = "PROGRAM [ARG]", requires = "as_name")]
+    /// The program and its arguments
+    #[arg(last = true, value_name = "PROGRAM", requires = "as_name")]
     command: Vec<OsString>,
 
     /// Only say what would be done

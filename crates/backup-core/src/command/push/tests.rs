@@ -138,6 +138,19 @@ async fn a_destination_fails_alone() {
 }
 
 #[tokio::test]
+async fn a_destination_that_stops_reading_early_has_failed() {
+    let mut bench = Bench::new(&["r", "s"]);
+    bench.destinations[1].faults = Faults::from([("stream short", Fault::Error)]);
+    let report = bench.push().capture(bench.source()).run().await.unwrap();
+    assert_eq!(
+        report.failed().map(|(label, failure)| (label, failure.kind)).collect::<Vec<_>>(),
+        [("s", ErrorKind::Internal)]
+    );
+    assert_eq!(bench.stored(0, "test").unwrap(), bench.expected(&[]));
+    assert_eq!(bench.stored(1, "test"), None);
+}
+
+#[tokio::test]
 async fn the_destination_names_the_error_when_it_is_the_only_one() {
     for what in ["begin", "component", "want", "accept", "commit"] {
         let mut bench = Bench::new(&["r"]);

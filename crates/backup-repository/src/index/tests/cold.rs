@@ -1,5 +1,7 @@
 use super::support::{World, id, rows_of, run_name};
 use crate::format::ids::{ChunkId, Kind};
+use crate::index::IndexSet;
+use std::sync::Arc;
 
 #[test]
 fn a_cold_lookup_reads_a_handful_of_blocks() {
@@ -70,4 +72,21 @@ fn without_a_place_for_files_memory_serves() {
         assert_eq!(world.locate(&set, Kind::Data, &id(n)).unwrap().len(), copies, "{n}");
     }
     assert!(cache.pages.bytes() <= 1 << 20);
+}
+
+#[test]
+fn a_local_file_that_cannot_be_written_fails_nothing() {
+    let mut world = World::new();
+    let ids: Vec<ChunkId> = (0..5_000).map(id).collect();
+    let cache = world.cache();
+    world.build(&cache, run_name(0), Kind::Data, rows_of(&ids, Kind::Data, 0, 16), false);
+    let run = world.open(&cache, run_name(0)).unwrap();
+    let path = std::fs::read_dir(world.folder.path().join("index")).unwrap().next().unwrap().unwrap().path();
+    let run = run.with_file_that_fails(&path);
+    let mut filler = run.fill();
+    filler.feed(&world.objects[&run_name(0)][..run.fill_range().end as usize]).unwrap();
+    filler.finish().unwrap();
+    assert!(!run.is_complete());
+    let set = IndexSet::new(vec![Arc::new(run)]);
+    assert!(ids.iter().all(|id| world.contains(&set, Kind::Data, id).unwrap()));
 }

@@ -4,4 +4,4 @@ mod damage;
 mod hostile;
 mod merge;
 mod oracle;
-mod support;
+pub(super) mod support;

@@ -29,7 +29,7 @@ fn expand(store: &Store, content: &Content) -> Result<Vec<ChunkId>> {
 
 #[test]
 fn contents_of_any_length_go_both_ways() {
-    for count in [0, 1, 63, 64, 65, 66, 500, 2048, 2049, 5000, 300_000] {
+    for count in [0, 1, 63, 64, 65, 66, 500, 2048, 2049, 5000, 100_000] {
         let mut store = Store::new(SMALL);
         let content = build(&mut store, (0..count).map(id));
         match content {
@@ -40,6 +40,18 @@ fn contents_of_any_length_go_both_ways() {
         }
         assert_eq!(expand(&store, &content).unwrap(), (0..count).map(id).collect::<Vec<_>>(), "{count}");
     }
+}
+
+#[test]
+fn lists_end_where_an_id_says_so_and_not_before_64() {
+    let mut store = Store::new(SMALL);
+    let (stop, go) = (ChunkId([0; 20]), ChunkId([0xff; 20]));
+    // Ids that could end a list at 63 (too early), at 64, and as the very last.
+    let ids = [vec![go; 62], vec![stop, stop], vec![go; 100], vec![stop]].concat();
+    let content = build(&mut store, ids.iter().copied());
+    assert_eq!(expand(&store, &content).unwrap(), ids);
+    let lengths: Vec<_> = store.order.iter().map(|id| (store.blocks[id].len() - 2) / 20).collect();
+    assert_eq!(lengths, [64, 101, 2]);
 }
 
 #[test]

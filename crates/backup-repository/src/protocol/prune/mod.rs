@@ -209,11 +209,12 @@ impl<S: SessionName> Prune<S> {
             }
             Phase::SessionsNow => {
                 self.view.saw_sessions(sessions);
-                self.phase = if self.plan.condemn.is_empty() || self.rules.keeps(Rule::RecordBeforeSessions) {
-                    self.sessions_now()
+                if self.plan.condemn.is_empty() || self.rules.keeps(Rule::RecordBeforeSessions) {
+                    self.phase = self.sessions_now();
+                    self.view.forget();
                 } else {
-                    Phase::Condemn
-                };
+                    self.phase = Phase::Condemn;
+                }
             }
             _ => return Err(Stop::Misuse("a prune did not ask for sessions")),
         }
@@ -284,7 +285,7 @@ impl<S: SessionName> Prune<S> {
     pub fn surveyed(&mut self, findings: Findings<S>) -> Result<(), Stop> {
         self.expect(&Phase::Survey, "a prune did not ask for a survey")?;
         self.plan = Plan::make(&self.view, findings, self.session, self.rules);
-        self.view = View::new(self.rules);
+        self.view.forget();
         self.phase =
             if self.plan.rescue.is_empty() && self.plan.repack.is_empty() { self.after_copy() } else { Phase::Copy };
         Ok(())

@@ -91,6 +91,13 @@ impl<S: SessionName> View<S> {
         self.run_tombstones.sort_unstable();
     }
 
+    /// Drops what the plan was made of. What is condemned or void stays known.
+    pub(super) fn forget(&mut self) {
+        self.records.clear();
+        self.sessions.clear();
+        self.snapshots.clear();
+    }
+
     pub(super) fn is_condemned(&self, pack: PackId<S>) -> bool {
         self.condemned_packs.binary_search(&pack).is_ok()
     }

@@ -1,0 +1,148 @@
+//! Every bad input has its exit code, a message that says what is wrong, and loses nothing.
+
+use crate::world::World;
+use std::fs;
+
+fn refused(world: &World, code: i32, says: &str, arguments: &[&str]) {
+    let ran = world.run(arguments);
+    assert_eq!(ran.code, code, "{arguments:?}: {ran}");
+    assert!(ran.err.contains(says), "{arguments:?} says nothing of {says:?}: {ran}");
+    assert!(ran.out.is_empty(), "{arguments:?}: {ran}");
+}
+
+#[test]
+fn wrong_command_lines_end_with_2() {
+    let world = World::with_repository();
+    world.file("src/x", "x");
+    for (says, line) in [
+        ("Usage", vec![]),
+        ("unexpected argument", vec!["push", "src", "--frobnicate"]),
+        ("unrecognized subcommand", vec!["psuh"]),
+        ("required", vec!["push"]),
+        ("required", vec!["pull", "latest"]),
+        ("required", vec!["push", "--as", "x"]),
+        ("required", vec!["push", "--", "true"]),
+        ("several", vec!["list", "--repo", "repo", "--repo", "other"]),
+        ("cannot be used", vec!["list", "--identity", "a", "--passphrase-file", "b"]),
+        ("password", vec!["list", "--repo", "sftp://ann:hunter2@host/x"]),
+        ("feature s3", vec!["list", "--repo", "s3://bucket/x"]),
+        ("feature mysql", vec!["push", "--repo", "repo", "mysql://db/shop"]),
+        ("there is no such storage", vec!["list", "--repo", "gopher://x"]),
+        ("pattern", vec!["push", "--repo", "repo", "src", "--exclude", "a{b"]),
+        ("max-size", vec!["push", "src", "--max-size", "large"]),
+        ("--since", vec!["list", "--since", "once"]),
+        ("--read-data", vec!["check", "--read-data=101%"]),
+        ("empty path", vec!["push", "--repo", "repo", ""]),
+        ("..", vec!["ls", "--repo", "repo", "latest", "/a/../b"]),
+        ("no command", vec!["man", "psuh"]),
+    ] {
+        refused(&world, 2, says, &line);
+    }
+    assert!(world.ids().is_empty());
+}
+
+#[test]
+fn a_password_on_the_command_line_is_not_repeated() {
+    let world = World::new();
+    for line in [["list", "--repo", "sftp://ann:hunter2@host/x"], ["push", "--name=x", "mysql://root:hunter2@db/shop"]]
+    {
+        let ran = world.run(line);
+        assert_eq!(ran.code, 2, "{ran}");
+        assert!(!ran.err.contains("hunter2"), "{ran}");
+    }
+}
+
+#[test]
+fn what_is_not_there_ends_with_6() {
+    let world = World::with_repository();
+    for line in [
+        &["list", "--repo", "missing"][..],
+        &["list"],
+        &["list", "--repo", "src"],
+        &["push", "--repo", "missing", "src"],
+        &["push", "--repo", "repo", "missing"],
+        &["pull", "--repo", "repo", "latest", "--into", "out"],
+        &["pull", "--repo", "repo", "latest:web", "--into", "out"],
+        &["ls", "--repo", "repo", "0123"],
+        &["forget", "--repo", "repo", "0123"],
+    ] {
+        refused(&world, 6, "error:", line);
+    }
+    world.file("src/x", "x");
+    world.ok(["push", "--repo", "repo", "src"]);
+    for (says, line) in [
+        ("no such path", &["ls", "--repo", "repo", "latest", "/missing"][..]),
+        ("/missing", &["cat", "--repo", "repo", "latest", "/missing"]),
+        ("/missing", &["pull", "--repo", "repo", "latest", "/missing", "--into", "out"]),
+        ("nothing found", &["find", "--repo", "repo", "*.nothing"]),
+        ("no snapshot of the name", &["ls", "--repo", "repo", "latest:other"]),
+        ("no component", &["ls", "--repo", "repo", "latest", "--component", "db"]),
+    ] {
+        refused(&world, 6, says, line);
+    }
+    assert!(!world.path("out").exists());
+    assert!(!world.path("missing").exists());
+}
+
+#[test]
+fn a_repository_is_not_made_among_other_files() {
+    let world = World::new();
+    world.file("src/letter.txt", "dear");
+    refused(&world, 1, "letter.txt", &["init", "--repo", "src"]);
+    refused(&world, 1, "cannot", &["init", "--repo", "src/letter.txt"]);
+    world.ok(["init", "--repo", "repo"]);
+    refused(&world, 1, "already", &["init", "--repo", "repo"]);
+    assert_eq!(fs::read_dir(world.path("src")).unwrap().count(), 1);
+}
+
+#[test]
+fn damaged_content_ends_with_4_and_spares_the_rest() {
+    let world = World::with_repository();
+    world.file("src/good", "good");
+    world.ok(["push", "--repo", "repo", "src", "--name", "good"]);
+    let good = files_below(&world.path("repo/packs"));
+    world.file("src/bad", (0..200_000_u32).flat_map(u32::to_le_bytes).collect::<Vec<_>>());
+    world.ok(["push", "--repo", "repo", "src", "--name", "bad"]);
+    // Of the packs of the second push, the largest has the content.
+    let mut packs = files_below(&world.path("repo/packs"));
+    packs.retain(|pack| !good.contains(pack));
+    packs.sort_by_key(|pack| fs::metadata(pack).unwrap().len());
+    let pack = packs.last().unwrap();
+    let mut bytes = fs::read(pack).unwrap();
+    bytes[1000] ^= 1;
+    fs::remove_file(pack).unwrap();
+    fs::write(pack, bytes).unwrap();
+
+    let ran = world.run(["pull", "--repo", "repo", "latest:bad", "--into", "out"]);
+    assert_eq!(ran.code, 4, "{ran}");
+    assert!(ran.err.contains("src/bad"), "{ran}");
+    assert!(!world.pulled("out", "src/bad").exists(), "wrong bytes stand under a right name");
+    assert_eq!(fs::read(world.pulled("out", "src/good")).unwrap(), b"good");
+    let path = world.path("src/bad");
+    assert_eq!(world.run(["cat", "--repo", "repo", "latest:bad", path.to_str().unwrap()]).code, 4);
+}
+
+fn files_below(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { found.extend(files_below(&path)) } else { found.push(path) }
+    }
+    found
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error_to_shout_about() {
+    let world = World::with_repository();
+    world.file("src/x", "x");
+    world.ok(["push", "--repo", "repo", "src"]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = world.command(["ls", "--repo", "repo", "latest"]).stdout(writer).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = world.command(["ls", "--repo", "repo", "latest"]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("standard output"));
+}

@@ -1,0 +1,19 @@
+//! The program as its users see it: the real binary, an empty home, real files.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
+
+mod docs;
+mod excludes;
+mod exit_codes;
+mod first_run;
+mod interrupts;
+mod json;
+mod keys;
+mod looking;
+mod names;
+mod programs;
+mod pulls;
+mod terminal;
+mod trees;
+mod unreadable;
+mod world;

@@ -1,0 +1,71 @@
+//! Where a pull writes, and what it leaves alone.
+
+use crate::trees;
+use crate::world::World;
+use std::fs;
+use std::path::Path;
+
+fn depth(path: &Path) -> usize {
+    path.components().count() - 1
+}
+
+#[test]
+fn leading_parts_can_be_left_out() {
+    let world = World::with_repository();
+    trees::plant(&world.path("src"));
+    world.ok(["push", "--repo", "repo", "src"]);
+    let parts = depth(&world.path("src")).to_string();
+    world.ok(["pull", "--repo", "repo", "latest", "--into", "out", "--strip-components", &parts]);
+    trees::assert_same(&world.path("src"), &world.path("out"));
+}
+
+#[test]
+fn paths_are_chosen_with_what_is_below_them() {
+    let world = World::with_repository();
+    trees::plant(&world.path("src"));
+    world.ok(["push", "--repo", "repo", "src"]);
+    let chosen = world.path("src/photos");
+    world.ok(["pull", "--repo", "repo", "latest", chosen.to_str().unwrap(), "--into", "out"]);
+    let names: Vec<_> = fs::read_dir(world.pulled("out", "src")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(names, ["photos"]);
+    assert!(world.pulled("out", "src/photos/2026/summer/sea.jpg").is_file());
+}
+
+#[test]
+fn what_is_there_is_overwritten_as_asked() {
+    let world = World::with_repository();
+    world.file("src/x", "stored");
+    world.ok(["push", "--repo", "repo", "src"]);
+    let pull = |when: &str| world.ok(["pull", "--repo", "repo", "latest", "--into", "out", "--overwrite", when]);
+    pull("always");
+    let there = world.pulled("out", "src/x");
+    fs::write(&there, "edited later").unwrap();
+    pull("never");
+    assert_eq!(fs::read(&there).unwrap(), b"edited later");
+    pull("if-newer");
+    assert_eq!(fs::read(&there).unwrap(), b"edited later");
+    pull("if-changed");
+    assert_eq!(fs::read(&there).unwrap(), b"stored");
+}
+
+#[test]
+fn delete_and_dry_run() {
+    let world = World::with_repository();
+    world.file("src/x", "stored");
+    world.ok(["push", "--repo", "repo", "src"]);
+    let dry = world.ok(["pull", "--repo", "repo", "latest", "--into", "out", "--dry-run"]);
+    assert!(dry.text().contains("would restore"), "{dry}");
+    assert!(!world.path("out").exists());
+    world.ok(["pull", "--repo", "repo", "latest", "--into", "out"]);
+    let extra = world.pulled("out", "src/extra");
+    let beside = world.path("out/beside");
+    fs::write(&extra, "").unwrap();
+    fs::write(&beside, "").unwrap();
+    world.ok(["pull", "--repo", "repo", "latest", "--into", "out", "--delete", "--dry-run"]);
+    assert!(extra.exists());
+    world.ok(["pull", "--repo", "repo", "latest", "--into", "out"]);
+    assert!(extra.exists());
+    world.ok(["pull", "--repo", "repo", "latest", "--into", "out", "--delete"]);
+    assert!(!extra.exists());
+    assert!(beside.exists(), "what lies beside what the snapshot has is none of its business");
+}

@@ -1,0 +1,85 @@
+use super::findings::Findings;
+use crate::format::config::Config;
+use crate::format::ids::SessionId;
+use crate::format::record::MAX_RECORD;
+use crate::format::snapshot::{StoredComponent, read_body, read_head, snapshot_key};
+use crate::repository::Inner;
+use backup_core::{Error, ErrorKind, Result, StorageExt};
+
+const AGE_MAGIC: &[u8] = b"age-encryption.org/v1\n";
+
+/// Whether an error says something of the object, not of the way to it.
+fn is_damage(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Damaged | ErrorKind::NotFound | ErrorKind::Unsupported | ErrorKind::InvalidInput)
+}
+
+pub(super) async fn configs(inner: &Inner, findings: &mut Findings) -> Result<()> {
+    let mut numbers = std::collections::BTreeSet::new();
+    for (key, _) in inner.storage.list_all("config/").await? {
+        let parsed = key.as_str().strip_prefix("config/").and_then(|rest| rest.split_once('/'));
+        if let Some((n, "a" | "b")) = parsed {
+            numbers.insert(n.to_owned());
+        }
+    }
+    for n in numbers {
+        // Both copies are asked for, so that one that is missing is told.
+        for copy in ["a", "b"] {
+            let key = backup_core::Key::new(format!("config/{n}/{copy}"))?;
+            let read = match inner.storage.get_bytes(&key, MAX_RECORD).await {
+                Ok(bytes) => Config::parse(&bytes, &format!("config/{n}")).and_then(|config| own(inner, &config)),
+                Err(error) => Err(error),
+            };
+            findings.checked("configs", 1);
+            match read {
+                Err(error) if is_damage(&error) => findings.object(Ok(key), &error),
+                other => other?,
+            }
+        }
+    }
+    Ok(())
+}
+
+fn own(inner: &Inner, config: &Config) -> Result<()> {
+    if config.repository == inner.config.repository && config.signing == inner.config.signing {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Damaged, "a config is of another repository"))
+}
+
+/// Others' owner files cannot be opened; that they are age files can be seen.
+pub(super) async fn owners(inner: &Inner, findings: &mut Findings) -> Result<()> {
+    for (key, _) in inner.storage.list_all("keys/owners/").await? {
+        findings.checked("owner files", 1);
+        let file = inner.storage.get_bytes(&key, MAX_RECORD).await?;
+        if !file.starts_with(AGE_MAGIC) || age::Decryptor::new(&file[..]).is_err() {
+            findings.object(Ok(key), &Error::new(ErrorKind::Damaged, "an owner file is not an age file any more"));
+        }
+    }
+    Ok(())
+}
+
+/// Every snapshot that can be read, with its components.
+pub(super) async fn snapshots(
+    inner: &Inner,
+    findings: &mut Findings,
+) -> Result<Vec<(SessionId, Vec<StoredComponent>)>> {
+    let mut snapshots = Vec::new();
+    for id in inner.snapshot_ids().await? {
+        findings.checked("snapshots", 1);
+        let read = match inner.snapshot_payload(&id).await {
+            Ok((key, payload)) => {
+                let head = read_head(&key, &inner.keys.index, &payload);
+                head.and_then(|_| read_body(&key, &inner.identities, &payload))
+            }
+            Err(error) => Err(error),
+        };
+        match read {
+            Ok(components) => snapshots.push((id, components)),
+            // Forgotten since it was listed.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) if is_damage(&error) => findings.of_snapshot(snapshot_key(&id)?.to_string(), &error, id),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(snapshots)
+}

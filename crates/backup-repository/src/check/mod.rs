@@ -1,0 +1,49 @@
+//! Check: looks for damage in every kind of object, and says which snapshots each finding affects.
+//!
+//! Snapshots are listed first, then the index, then packs, so that what a push or a prune does meanwhile is not taken
+//! for damage.
+
+mod control;
+mod findings;
+mod packs;
+mod trees;
+
+use crate::fetch::Fetcher;
+use crate::locate::{self, Locator};
+use crate::pull::Blocks;
+use crate::repository::Inner;
+use backup_core::{CheckOptions, Event, Observer, ReadData, Report, Result};
+use findings::Findings;
+use std::sync::Arc;
+
+/// Checks a repository.
+///
+/// # Errors
+/// Only when looking itself fails; what is found is in the report.
+pub(crate) async fn check(inner: Arc<Inner>, options: CheckOptions, observer: Arc<dyn Observer>) -> Result<Report> {
+    let mut findings = Findings::default();
+    observer.event(Event::Stage("checking configuration and keys"));
+    control::configs(&inner, &mut findings).await?;
+    control::owners(&inner, &mut findings).await?;
+    observer.event(Event::Stage("checking snapshots"));
+    let snapshots = control::snapshots(&inner, &mut findings).await?;
+
+    observer.event(Event::Stage("checking the index"));
+    // Nothing local is believed: every block comes from the storage.
+    let cache = locate::scratch_cache(&inner, observer.clone());
+    let index =
+        Arc::new(locate::load_whole(&inner, &cache, &mut |run, error| findings.object(run.key(), &error)).await?);
+    let locator = Arc::new(Locator::with(inner.clone(), index.clone()));
+    observer.event(Event::Stage("checking packs"));
+    let listed = packs::listed(&inner, &index, &mut findings).await?;
+    if options.read != ReadData::None {
+        observer.event(Event::Stage("reading packs"));
+        packs::read(&inner, &listed, options.read, &*observer, &mut findings).await?;
+    }
+
+    observer.event(Event::Stage("checking what snapshots need"));
+    let fetcher = Arc::new(Fetcher::new(inner.clone()));
+    let blocks = Blocks::new(inner, fetcher, locator.clone());
+    trees::check(&blocks, &locator, &snapshots, &*observer, &mut findings).await?;
+    Ok(findings.into_report())
+}

@@ -1,0 +1,148 @@
+use super::findings::{Findings, chain};
+use crate::crypto::random;
+use crate::fetch::Fetcher;
+use crate::format::ids::PackName;
+use crate::index::{Answer, IndexSet, PackRecord};
+use crate::pack::{Footer, HEADER_LEN, TRAILER_LEN, Unpacker, parse_header, parse_trailer};
+use crate::repository::Inner;
+use backup_core::{Error, ErrorKind, Event, Observer, ReadData, Result, StorageExt};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// A pack is read in parts of this many bytes.
+const PART: u64 = 4 << 20;
+
+/// Compares the packs that the index names with those that are there.
+pub(super) async fn listed(
+    inner: &Inner,
+    index: &IndexSet,
+    findings: &mut Findings,
+) -> Result<BTreeMap<PackName, PackRecord>> {
+    let mut named = BTreeMap::new();
+    for place in 0..index.runs().len() {
+        let mut packs = index.packs(place);
+        loop {
+            match packs.next()? {
+                Answer::Known(Some(pack)) => {
+                    named.insert(pack.name, pack);
+                }
+                Answer::Known(None) => break,
+                Answer::Needs(_) => {
+                    return Err(Error::new(ErrorKind::Io, "the scratch folder lost a part of the index"));
+                }
+            }
+        }
+    }
+    let there: HashMap<PackName, u64> = inner
+        .storage
+        .list_all("packs/")
+        .await?
+        .into_iter()
+        .filter_map(|(key, meta)| Some((PackName::from_key(&key)?, meta.size_bytes)))
+        .collect();
+    for pack in named.values() {
+        findings.checked("packs", 1);
+        match there.get(&pack.name) {
+            None => findings.pack(pack.name, "the pack is missing".into()),
+            Some(length) if *length != pack.length => {
+                findings
+                    .pack(pack.name, format!("the pack is {length} bytes long and was written with {}", pack.length));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(named)
+}
+
+/// Reads and verifies the chosen packs.
+pub(super) async fn read(
+    inner: &Arc<Inner>,
+    named: &BTreeMap<PackName, PackRecord>,
+    choice: ReadData,
+    observer: &dyn Observer,
+    findings: &mut Findings,
+) -> Result<()> {
+    let salt = random::<8>()?;
+    let chosen: Vec<&PackRecord> =
+        named.values().filter(|pack| is_chosen(choice, pack, &salt) && !findings.is_bad(&pack.name)).collect();
+    let bytes = chosen.iter().map(|pack| pack.length).sum();
+    observer.event(Event::Found { files: chosen.len() as u64, bytes, done: true });
+    let fetcher = Fetcher::new(inner.clone());
+    for pack in chosen {
+        match verify(inner, &fetcher, pack).await {
+            Ok(()) => {}
+            Err(error) if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Cancelled) => return Err(error),
+            Err(error) => findings.pack(pack.name, chain(&error)),
+        }
+        findings.checked("packs read", 1);
+        observer.event(Event::Progress { files: 1, bytes: pack.length });
+    }
+    Ok(())
+}
+
+fn is_chosen(choice: ReadData, pack: &PackRecord, salt: &[u8; 8]) -> bool {
+    // Which part a pack belongs to never changes, so that all parts together cover everything.
+    let number = |salt: &[u8]| {
+        let hash = blake3::Hasher::new().update(&pack.name.to_bytes()).update(salt).finalize();
+        hash.as_bytes().first_chunk::<4>().map_or(0, |b| u32::from_le_bytes(*b))
+    };
+    match choice {
+        ReadData::None => false,
+        ReadData::All => true,
+        ReadData::Percent(percent) => number(salt) % 100 < u32::from(percent),
+        ReadData::Part { part, of } => number(&[]) % of.max(1) == part.wrapping_sub(1),
+    }
+}
+
+/// Reads one pack from its first byte to its last: hash, footer, every segment, every chunk's name.
+async fn verify(inner: &Arc<Inner>, fetcher: &Fetcher, pack: &PackRecord) -> Result<()> {
+    let damaged = |because: &'static str| {
+        Error::new(ErrorKind::Damaged, "a pack is damaged").context("pack", pack.name).context("because", because)
+    };
+    let key = pack.name.key()?;
+    let tail_at = pack.length.checked_sub(TRAILER_LEN as u64).ok_or_else(|| damaged("it is too short"))?;
+    let trailer = inner.storage.get_range(&key, tail_at..pack.length).await?;
+    let (footer_len, hash) = parse_trailer(&trailer).ok_or_else(|| damaged("it does not end as a pack does"))?;
+    if hash != pack.hash {
+        return Err(damaged("the hash at its end is not the one in the index"));
+    }
+    let mut hasher = blake3::Hasher::new();
+    let hashed = pack.length - 40;
+    let mut at = 0;
+    while at < hashed {
+        let to = hashed.min(at + PART);
+        hasher.update(&inner.storage.get_range(&key, at..to).await?);
+        at = to;
+    }
+    if *hasher.finalize().as_bytes() != hash {
+        return Err(damaged("its bytes are not the ones that were written"));
+    }
+    let header = inner.storage.get_range(&key, 0..HEADER_LEN as u64).await?;
+    let header = parse_header(&header)?;
+    if header.wrapped != pack.wrapped || header.kind != pack.kind {
+        return Err(damaged("its header is not the one in the index"));
+    }
+    let footer_at =
+        tail_at.checked_sub(u64::from(footer_len)).ok_or_else(|| damaged("its footer's length does not fit"))?;
+    let sealed = inner.storage.get_range(&key, footer_at..tail_at).await?;
+    let footer = Footer::open(&inner.keys.index, &inner.config.repository, &pack.name, pack.length, sealed)?;
+    if inner.identities.is_empty() {
+        return Ok(());
+    }
+    let pack_key = fetcher.key(&pack.name, &pack.wrapped)?;
+    for (place, chunks) in footer.places(pack.name, pack.kind) {
+        let mut sealed = fetcher.segment(&place).await?;
+        let mut plain = Vec::new();
+        Unpacker::new()?.unpack(&inner.config.repository, &pack_key, &place, &mut sealed, &mut plain)?;
+        let mut rest = plain.as_slice();
+        for (id, length) in chunks {
+            let (chunk, behind) =
+                rest.split_at_checked(*length as usize).ok_or_else(|| damaged("a segment is too short"))?;
+            if inner.keys.chunk.id(chunk) != *id {
+                return Err(damaged("a chunk's bytes are not the ones it is named after").context("chunk", id));
+            }
+            rest = behind;
+        }
+    }
+    Ok(())
+}

@@ -1,5 +1,7 @@
 //! Side effects outlive the process that caused them, and are undone by the next.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+
 use backup_core::{ActionSpec, ErrorKind, Execute, Journal, Pending, Registry, SecretRef, UndoRecord, undo_pending};
 use backup_drivers::{FileJournal, Local, RunProgram};
 use std::os::unix::fs::PermissionsExt;

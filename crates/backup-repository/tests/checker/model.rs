@@ -23,6 +23,7 @@ pub struct Scenario {
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there are a handful")]
 pub enum Client {
     /// A push, which begins once these sessions have begun.
     Push(Push),
@@ -260,10 +261,10 @@ impl Model for Scenario {
                     actions.extend(open.map(|(session, _)| Act::Fence(number, *session)));
                     continue;
                 }
-                Client::Forgetter(None, target, _) => {
-                    if !matches!(world.store.snapshots.get(target), Some(SnapshotObject::Commit(_))) {
-                        continue;
-                    }
+                Client::Forgetter(None, target, _)
+                    if !matches!(world.store.snapshots.get(target), Some(SnapshotObject::Commit(_))) =>
+                {
+                    continue;
                 }
                 _ => {}
             }

@@ -37,6 +37,7 @@ pub enum Fault {
     AllLapsed,
 }
 
+#[allow(dead_code, reason = "not every set of scenarios uses every knob")]
 impl Scenario {
     pub fn new(name: &'static str, store: Store, parts: &[Part]) -> Self {
         Scenario {

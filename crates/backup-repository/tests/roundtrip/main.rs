@@ -1,5 +1,7 @@
 //! What goes into a repository comes out of it.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "these are tests")]
+
 mod damage;
 mod memory;
 

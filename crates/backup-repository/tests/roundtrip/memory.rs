@@ -184,9 +184,12 @@ pub struct MemoryRestore {
     batch: Arc<Batch>,
 }
 
+/// Places and bytes.
+type Pieces = Vec<(u64, Vec<u8>)>;
+
 #[derive(Default)]
 pub struct MemorySink {
-    pub pieces: Mutex<BTreeMap<u64, Vec<(u64, Vec<u8>)>>>,
+    pub pieces: Mutex<BTreeMap<u64, Pieces>>,
     pub finished: Mutex<BTreeMap<u64, Result<()>>>,
 }
 

@@ -7,6 +7,7 @@ use crate::command::{ExecutionReport, Failed, Failure, Target};
 use crate::stop::cancelled;
 use crate::{ComponentSpec, Error, ErrorKind, Journal, Observer, Outcome, Result, Spec, Stop};
 use futures_util::future::join_all;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What the supervisor of a push is handed.
@@ -20,7 +21,8 @@ pub(super) struct Job {
 
 struct Running {
     lanes: Vec<Lane>,
-    components: Vec<Part>,
+    /// By name.
+    components: BTreeMap<String, Part>,
     executions: Vec<ExecutionReport>,
     outstanding: Vec<Outstanding>,
     observer: Arc<dyn Observer>,
@@ -32,7 +34,8 @@ struct Running {
 
 /// One component, over all of its passes.
 struct Part {
-    spec: ComponentSpec,
+    /// Its place among the components.
+    order: usize,
     error: Option<Error>,
     report: ComponentReport,
 }
@@ -45,7 +48,7 @@ pub(super) async fn run(job: Job, stop: Stop) -> Result<PushReport, Failed<PushR
         Lane::open(target, spec.clone(), observer, stop.clone())
     }))
     .await;
-    let (components, executions, outstanding) = (Vec::new(), Vec::new(), Vec::new());
+    let (components, executions, outstanding) = (BTreeMap::new(), Vec::new(), Vec::new());
     let mut run = Running { lanes, components, executions, outstanding, observer, journal, stop, broken: None };
     run.steps(steps).await;
     while let Some(outstanding) = run.outstanding.pop() {
@@ -119,14 +122,8 @@ impl Running {
     }
 
     fn part(&mut self, spec: &ComponentSpec) -> &mut Part {
-        let number = self.components.iter().position(|part| part.spec.name == spec.name);
-        let number = number.unwrap_or_else(|| {
-            self.components.push(Part::new(spec.clone()));
-            self.components.len() - 1
-        });
-        // The index was found or made just now.
-        #[allow(clippy::indexing_slicing)]
-        &mut self.components[number]
+        let order = self.components.len();
+        self.components.entry(spec.name.clone()).or_insert_with(|| Part::new(order, spec))
     }
 
     /// Commits where something is worth it; everywhere else the lanes learn why not.
@@ -135,8 +132,9 @@ impl Running {
             self.broken = Some(cancelled());
         }
         let live = self.lanes.iter().any(Lane::is_live);
-        if self.broken.is_none() && live && self.components.iter().all(|part| part.error.is_some()) {
-            self.broken = self.components.iter_mut().find_map(|part| part.error.take());
+        if self.broken.is_none() && live && self.components.values().all(|part| part.error.is_some()) {
+            let first = self.components.values_mut().min_by_key(|part| part.order);
+            self.broken = first.and_then(|part| part.error.take());
         }
         match &self.broken {
             None => drop(join_all(self.lanes.iter_mut().map(Lane::commit)).await),
@@ -150,7 +148,9 @@ impl Running {
     async fn close(self) -> Result<PushReport, Failed<PushReport>> {
         let (destinations, errors): (Vec<_>, Vec<_>) =
             join_all(self.lanes.into_iter().map(Lane::close)).await.into_iter().unzip();
-        let components = self.components.into_iter().map(|part| part.report).collect();
+        let mut parts: Vec<Part> = self.components.into_values().collect();
+        parts.sort_by_key(|part| part.order);
+        let components = parts.into_iter().map(|part| part.report).collect();
         let report = PushReport { destinations, components, executions: self.executions };
         if report.committed().next().is_some() {
             return Ok(report);
@@ -161,7 +161,7 @@ impl Running {
 }
 
 impl Part {
-    fn new(spec: ComponentSpec) -> Self {
+    fn new(order: usize, spec: &ComponentSpec) -> Self {
         let report = ComponentReport {
             name: spec.name.clone(),
             required: spec.required,
@@ -169,7 +169,7 @@ impl Part {
             traces: Vec::new(),
             left_behind: Vec::new(),
         };
-        Part { spec, error: None, report }
+        Part { order, error: None, report }
     }
 
     /// How the latest pass ended: it alone counts.

@@ -1,6 +1,7 @@
 //! Child processes: echoed before they run, never with input, their output passed through as it comes.
 
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 
 use anyhow::{Context, Result};
@@ -55,7 +56,8 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
 }
 
 fn program(command: &Command) -> String {
-    command.get_program().to_string_lossy().into_owned()
+    let program = Path::new(command.get_program());
+    program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned()
 }
 
 fn echo(command: &Command) {

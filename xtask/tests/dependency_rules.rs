@@ -16,6 +16,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("backup-testkit", &["backup-core"]),
     ("backup-cli", &["backup-core", "backup-repository", "backup-drivers", "backup-storage"]),
     ("backup-benches", &[]),
+    ("backup-examples", &["backup-core", "backup-repository", "backup-drivers", "backup-storage"]),
     ("xtask", &[]),
 ];
 

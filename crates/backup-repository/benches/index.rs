@@ -1,5 +1,7 @@
 //! Lookups in an index of a million rows, warm.
 
+#![allow(clippy::expect_used, reason = "a benchmark that cannot be set up has nothing to say")]
+
 use backup_repository::bench_support::{Shape, SyntheticIndex, build, open};
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::black_box;

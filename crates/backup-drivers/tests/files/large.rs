@@ -1,10 +1,11 @@
 //! Many names, long paths, many holes.
 
 use crate::fixture::{Folder, capture_of, deep, here, names, restore, target, tree_path};
-use backup_core::{Silent, SourceDriver};
+use backup_core::{MAX_PATH_BYTES, Silent, SourceDriver, TreePath};
 use backup_drivers::Files;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::process::Command;
 use std::sync::Arc;
 
 #[tokio::test]
@@ -72,4 +73,31 @@ async fn of_very_many_holes_the_largest_are_kept() {
     assert_eq!(entry.holes.len(), 4096);
     assert!(entry.holes.iter().any(|hole| hole.length >= 4 << 20));
     assert!(captured.content(&path).unwrap() == std::fs::read(place.join("file")).unwrap());
+}
+
+#[tokio::test]
+async fn thousands_of_levels_end_where_a_path_is_too_long() {
+    let folder = Folder::in_memory();
+    let top = folder.place();
+    let end = top.join("end");
+    std::fs::create_dir(&end).unwrap();
+    deep(&end, 2090, 250, b"out of reach");
+    std::fs::write(top.join("last"), b"in reach").unwrap();
+
+    let source = Files::new([&top]).unwrap();
+    let mut capture = source.capture(here().await, Arc::new(Silent)).await.unwrap();
+    let (mut deepest, mut last) = (0, TreePath::root());
+    while let Some(batch) = capture.list().await.unwrap() {
+        let bytes: usize = batch.entries.iter().map(|entry| entry.path.as_encoded().len()).sum();
+        assert!(bytes <= (4 << 20) + MAX_PATH_BYTES, "a batch holds {bytes} bytes of paths");
+        deepest = batch.entries.iter().map(|entry| entry.path.depth()).max().unwrap().max(deepest);
+        last = batch.entries.last().unwrap().path.clone();
+    }
+    let outcome = capture.finish().await.unwrap();
+    // What std removes recursively it keeps open: these are too many.
+    assert!(Command::new("rm").arg("-rf").arg(&end).status().unwrap().success());
+    assert!((2000..2090).contains(&deepest), "{deepest}");
+    assert_eq!(last, tree_path(&top.join("last")));
+    assert_eq!(outcome.failed(), 1);
+    assert!(outcome.failures[0].reason.contains("too long"), "{}", outcome.failures[0].reason);
 }

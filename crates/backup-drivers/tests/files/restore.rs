@@ -376,6 +376,27 @@ async fn sockets_are_left_out_and_said_so() {
 }
 
 #[tokio::test]
+async fn the_observer_hears_of_all_that_was_written() {
+    let folder = Folder::new();
+    let (source, place) = (folder.place(), folder.place());
+    for n in 0..1500 {
+        fs::write(source.join(n.to_string()), pattern(10)).unwrap();
+    }
+    fs::write(source.join("large"), pattern(20 << 20)).unwrap();
+    let captured = capture_of(&source).await;
+    let told = Arc::new(Told::default());
+    captured.restore(&Files::into_target(target(&source, &place)), here().await, told.clone()).await.unwrap();
+    let events = told.0.lock().unwrap();
+    let progress = events.iter().filter_map(|event| match event {
+        Event::Progress { files, bytes } => Some((*files, *bytes)),
+        _ => None,
+    });
+    let sum = progress.clone().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    assert_eq!(sum, (1501, 15_000 + (20 << 20)));
+    assert!((3..100).contains(&progress.count()), "told now and then, not for each file");
+}
+
+#[tokio::test]
 async fn the_target_must_be_a_directory() {
     let versions = Versions::new().await;
     let file = versions.place.join("same");

@@ -26,8 +26,6 @@ pub enum Rule {
     VoidRuns,
     /// A snapshot is noted as forgotten before it is deleted.
     NoteForgotten,
-    /// What an open session, or the adopter of its packs, has written is no candidate.
-    SpareOpenSessions,
 }
 
 /// The rules a machine keeps. All of them, outside the model checker.

@@ -1,6 +1,6 @@
 //! A destination in memory: what pipelines, sources and front ends are tried against where no repository is at hand.
 //!
-//! It keeps the contracts of [`Destination`](backup_core::Destination) and [`Catalogue`](backup_core::Catalogue)
+//! It keeps the contracts of [`Destination`] and [`Catalogue`]
 //! without deduplicating, sealing or persisting anything.
 
 mod backup;

@@ -2,7 +2,7 @@ use super::holes;
 use super::report::Report;
 use super::sys::owners::Owners;
 use super::sys::stat::Stat;
-use super::sys::xattrs::Holder;
+use super::sys::xattrs::{Holder, Xattrs};
 use super::sys::{defect, entry_error, reason};
 use backup_core::{Entry, Error, ErrorKind, FileReader, Hole, Metadata, Result};
 use rustix::fd::{AsFd, OwnedFd};
@@ -24,6 +24,21 @@ pub(crate) struct OpenWith {
 impl OpenWith {
     pub(crate) fn new(owners: Arc<Owners>, report: Arc<Report>) -> OpenWith {
         OpenWith { owners, report, user: rustix::process::geteuid().as_raw() }
+    }
+
+    /// A file's metadata with the names of its owners as this host knows them; those in `known` need not be asked for.
+    pub(crate) fn metadata(&self, stat: &Stat, xattrs: Xattrs, known: Option<&Metadata>) -> Metadata {
+        let user = known.filter(|known| known.uid == Some(stat.uid)).map(|known| known.user.clone());
+        let group = known.filter(|known| known.gid == Some(stat.gid)).map(|known| known.group.clone());
+        Metadata {
+            mode: Some(stat.permissions()),
+            uid: Some(stat.uid),
+            gid: Some(stat.gid),
+            user: user.unwrap_or_else(|| self.owners.user(stat.uid)),
+            group: group.unwrap_or_else(|| self.owners.group(stat.gid)),
+            mtime: Some(stat.mtime),
+            xattrs,
+        }
     }
 }
 
@@ -83,24 +98,12 @@ impl OpenFile {
     }
 
     fn metadata(&self, listed: &Entry) -> Metadata {
-        let stat = &self.opened;
         let (xattrs, problem) = Holder::Open(self.file.as_fd()).read();
         if let Some(errno) = problem {
             let what = "cannot read its extended attributes";
             self.with.report.fail(listed.path.clone(), format!("{what}: {}", reason(errno)));
         }
-        let same = &listed.metadata;
-        let user = if same.uid == Some(stat.uid) { same.user.clone() } else { self.with.owners.user(stat.uid) };
-        let group = if same.gid == Some(stat.gid) { same.group.clone() } else { self.with.owners.group(stat.gid) };
-        Metadata {
-            mode: Some(stat.permissions()),
-            uid: Some(stat.uid),
-            gid: Some(stat.gid),
-            user,
-            group,
-            mtime: Some(stat.mtime),
-            xattrs,
-        }
+        self.with.metadata(&self.opened, xattrs, Some(&listed.metadata))
     }
 }
 
@@ -126,16 +129,17 @@ impl FileReader for OpenFile {
         let metadata = self.metadata(listed);
         // Last, so that whatever changed until now shows.
         let closed = Stat::from(fstat(&self.file).map_err(|errno| entry_error("cannot tell its state", errno))?);
-        let mut holes = self.holes.clone();
-        holes.truncate(self.next_hole);
-        // A hole at the end is passed only by a read that asks for more.
         let mut size = self.position;
-        if let Some(hole) = self.holes.get(self.next_hole)
-            && hole.offset == size
-        {
-            holes.push(*hole);
-            size += hole.length;
-        }
+        let mut holes = self.holes;
+        // One that begins where reading has ended is passed only by a read that asks for more.
+        let passed = match holes.get(self.next_hole) {
+            Some(hole) if hole.offset == size => {
+                size += hole.length;
+                self.next_hole + 1
+            }
+            _ => self.next_hole,
+        };
+        holes.truncate(passed);
         let mut entry = Entry::new(listed.path.clone(), listed.kind.clone());
         entry.metadata = metadata;
         entry.size_bytes = Some(size);

@@ -60,14 +60,18 @@ impl<S: SessionName> Plan<S> {
     pub(super) fn make(view: &View<S>, found: Findings<S>, session: S, rules: Rules) -> Self {
         let (ripe, rest): (Vec<_>, Vec<_>) = view.records.iter().partition(|record| view.is_ripe(record));
         let (mut packs, runs) = names_of(ripe.iter().copied());
-        let (gone_packs, _) = names_of(rest.iter().copied().filter(|record| record.gone.is_some()));
+        let (gone_packs, gone_runs) = names_of(rest.iter().copied().filter(|record| record.gone.is_some()));
 
-        let is_rescuing = !ripe.is_empty() && rules.keeps(Rule::SecondMark) && rules.keeps(Rule::RescueByCopy);
         if !rules.keeps(Rule::RescueByCopy) {
             packs.retain(|pack| !found.needed.contains(pack));
         }
-        let doomed_packs = found.condemned_packs.iter().copied().filter(|pack| packs.contains(pack));
-        let doomed_runs = found.condemned_runs.iter().copied().filter(|run| runs.contains(run));
+        // What is gone is deleted once more where its writer created it once more.
+        let is_doomed = |pack: &PackId<S>| packs.contains(pack) || gone_packs.contains(pack);
+        let doomed_packs = found.condemned_packs.iter().copied().filter(is_doomed);
+        let is_doomed = |run: &RunId<S>| runs.contains(run) || gone_runs.contains(run);
+        let doomed_runs = found.condemned_runs.iter().copied().filter(is_doomed);
+        let delete: Vec<_> = doomed_packs.map(Removal::Pack).chain(doomed_runs.map(Removal::Index)).collect();
+        let is_rescuing = !delete.is_empty() && rules.keeps(Rule::SecondMark) && rules.keeps(Rule::RescueByCopy);
         let doomed_sessions: BTreeSet<S> = runs.iter().map(|run| run.session).collect();
         let void = doomed_sessions
             .into_iter()
@@ -90,7 +94,7 @@ impl<S: SessionName> Plan<S> {
         let records = done_with.map(|record| record.name);
         let records = records.flat_map(|name| [Removal::Gone(name), Removal::Waits(name), Removal::Record(name)]);
         Plan {
-            delete: doomed_packs.map(Removal::Pack).chain(doomed_runs.map(Removal::Index)).collect(),
+            delete,
             void: void.collect(),
             dropped: packs.union(&gone_packs).copied().collect(),
             rescue: if is_rescuing { found.needed.clone() } else { Vec::new() },

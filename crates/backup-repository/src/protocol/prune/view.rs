@@ -148,9 +148,6 @@ impl<S: SessionName> View<S> {
     /// Whether nobody will publish what this session wrote: it had ended before the index was listed, and so had its
     /// adopter, and his. A session that is not listed may have started since.
     pub(super) fn is_abandoned(&self, session: S) -> bool {
-        if !self.rules.keeps(Rule::SpareOpenSessions) {
-            return true;
-        }
         if !self.session(session).is_some_and(|listed| self.has_ended(listed)) {
             return false;
         }
@@ -192,6 +189,7 @@ impl<S: SessionName> View<S> {
         sessions.into_iter().filter(|session| {
             self.session(*session).is_none_or(|listed| listed.has_ended)
                 && (!self.is_listed(*session) || self.is_abandoned(*session))
+                && self.tombstone(*session).is_none_or(|tombstone| tombstone.is_expired)
                 && self.run_tombstones(*session).all(|tombstone| tombstone.is_expired)
         })
     }

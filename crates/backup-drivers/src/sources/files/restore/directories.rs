@@ -61,7 +61,7 @@ impl Work {
         match &place {
             Place::Failed(reason) => return Err(reason.to_string().into()),
             Place::Imagined => Counts::one(&self.ground.counts.restored),
-            Place::There(_) => self.came(&came, &path, entry)?,
+            Place::There(there) => self.came(&came, there.own_group, &path, entry)?,
         }
         self.sweep(&place, &path, entry)
     }
@@ -74,15 +74,12 @@ impl Work {
         self.leave_all()?;
         let Some(level) = self.tree.current() else { return Ok(()) };
         let place = level.place.clone();
-        let came = match &place {
-            Place::There(there) if there.fresh => Came::Made,
-            Place::There(there) => match there.dir.descriptor().and_then(rustix::fs::fstat) {
-                Ok(stat) => Came::Found(stat.into()),
-                Err(errno) => return Err(told("cannot tell what the target is like", errno).into()),
-            },
-            _ => Came::Not,
-        };
-        self.came(&came, &TreePath::root(), entry)?;
+        if let Place::There(there) = &place {
+            let stat = there.dir.descriptor().and_then(rustix::fs::fstat);
+            let stat = stat.map_err(|errno| told("cannot tell what the target is like", errno))?;
+            let came = if there.fresh { Came::Made } else { Came::Found(stat.into()) };
+            self.came(&came, there.own_group, &TreePath::root(), entry)?;
+        }
         self.sweep(&place, &TreePath::root(), entry)
     }
 
@@ -98,13 +95,14 @@ impl Work {
     }
 
     /// Counts a directory and remembers what is to be set in the end.
-    fn came(&mut self, came: &Came, path: &TreePath, entry: &Entry) -> Result<()> {
+    fn came(&mut self, came: &Came, own_group: bool, path: &TreePath, entry: &Entry) -> Result<()> {
         let counts = &self.ground.counts;
         let (origin, metadata) = match came {
             Came::Not => return Ok(()),
             Came::Made => {
                 Counts::one(&counts.restored);
-                (Origin::Made, Cow::Borrowed(&entry.metadata))
+                let origin = if own_group { Origin::MadeOwn } else { Origin::Made };
+                (origin, Cow::Borrowed(&entry.metadata))
             }
             Came::Found(stat) => {
                 let policy = self.ground.overwrite;

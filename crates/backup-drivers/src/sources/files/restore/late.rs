@@ -24,6 +24,8 @@ pub(super) struct Late {
 pub(super) enum Origin {
     /// Made by this restore; what it has inherited was removed then.
     Made,
+    /// The same, and its group is certainly this process's.
+    MadeOwn,
     /// It was there.
     Found,
     /// It was there and stays as it was: only its permissions were opened for a while.
@@ -60,7 +62,8 @@ impl Late {
             let mut parts = Parts(&record);
             let origin = match parts.byte()? {
                 0 => Origin::Made,
-                1 => Origin::Found,
+                1 => Origin::MadeOwn,
+                2 => Origin::Found,
                 _ => Origin::Kept,
             };
             let place = TreePath::from_encoded(parts.bytes()?.to_vec())?;
@@ -86,6 +89,7 @@ fn set(dir: &Arc<Dir>, origin: Origin, metadata: &Metadata, ground: &Ground) -> 
     let held = if listable.is_ok() { Held::Open(descriptor.as_fd()) } else { Held::Shown(descriptor.as_fd()) };
     let before = match (origin, fstat(&descriptor)) {
         (Origin::Made, _) => Before::Made { own_group: false, inherits: false },
+        (Origin::MadeOwn, _) => Before::Made { own_group: true, inherits: false },
         (Origin::Found, Ok(stat)) => Before::Found(Stat::from(stat)),
         (Origin::Kept, _) => {
             let reset = metadata.mode.map_or(Ok(()), |mode| held.chmod(mode));

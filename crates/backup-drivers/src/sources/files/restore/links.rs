@@ -8,6 +8,7 @@ use super::verdict::look;
 use backup_core::{Entry, Result, TreePath};
 use rustix::fd::AsFd;
 use rustix::fs::{AtFlags, linkat, renameat, unlinkat};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -46,11 +47,11 @@ impl Links {
         Links { groups: HashMap::new(), paths: Spool::new(scratch), way: Path::new(top) }
     }
 
-    /// Remembers a restored file, by device and inode, if it has a group.
-    pub(super) fn remember(&mut self, entry: &Entry, place: &TreePath, identity: (u64, u64)) -> Result<()> {
+    /// Remembers where a restored file stands, and its device and inode, if it has a group.
+    pub(super) fn remember(&mut self, entry: &Entry, below: &[Cow<'_, [u8]>], identity: (u64, u64)) -> Result<()> {
         if let Some(group) = entry.link_group {
             let path = self.paths.end();
-            self.paths.append(place.as_encoded())?;
+            self.paths.append(TreePath::from_components(below)?.as_encoded())?;
             self.groups.insert(group, First { path, identity, state: state(entry) });
         }
         Ok(())

@@ -97,8 +97,8 @@ mod tests {
         assert!(spool.file.is_some() && !spool.tail.is_empty());
         let mut at = 0;
         let mut end = spool.end();
-        for n in 0..5000 {
-            assert_eq!(at, places[n]);
+        for (n, place) in places.into_iter().enumerate() {
+            assert_eq!(at, place);
             let (forwards, next) = spool.read(at).unwrap();
             assert_eq!(forwards, record(n));
             at = next;

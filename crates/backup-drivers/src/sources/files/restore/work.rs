@@ -4,14 +4,14 @@ use super::super::target::FilesTarget;
 use super::counts::Counts;
 use super::ground::Ground;
 use super::late::Late;
-use super::leaves::Waiting;
+use super::leaves::{Spot, Waiting};
 use super::links::Links;
 use super::sink::Sink;
 use super::slot::Slot;
 use super::sweep::Doomed;
 use super::tree::{Place, Tree};
 use super::{open_target, remove};
-use backup_core::{Batch, Entry, EntryKind, Error, Result, TreePath, Wanted};
+use backup_core::{Batch, Entry, EntryKind, Error, Result, Wanted};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -118,7 +118,7 @@ impl Work {
             return self.directory(name, below, entry);
         }
         match self.tree.current().map(|level| level.place.clone()) {
-            Some(Place::There(there)) => self.leaf(number, entry, &there, name, below),
+            Some(Place::There(there)) => self.leaf(Spot { number, entry, there: &there, name, below }),
             Some(Place::Failed(reason)) => Err(format!("its directory is missing: {reason}").into()),
             Some(Place::Imagined) | None => {
                 let counts = &self.ground.counts;
@@ -139,14 +139,14 @@ impl Work {
         self.pending.clear();
         for (number, entry) in batch.numbered().filter(|(_, entry)| entry.link_group.is_some()) {
             if let (Some(identity), Some(links)) = (sink.made(number), &mut self.links) {
-                let place = TreePath::from_components(entry.path.components().skip(self.strip))?;
-                links.remember(entry, &place, identity)?;
+                let below: Vec<_> = entry.path.components().skip(self.strip).collect();
+                links.remember(entry, &below, identity)?;
             }
         }
         for Waiting { number, there, name, replaces } in std::mem::take(&mut self.waiting) {
             let Some(entry) = batch.get(number) else { continue };
-            let place = TreePath::from_components(entry.path.components().skip(self.strip))?;
-            let done = self.make(number, entry, &there, &name, &place, replaces);
+            let below: Vec<_> = entry.path.components().skip(self.strip).collect();
+            let done = self.make(Spot { number, entry, there: &there, name: &name, below: &below }, replaces);
             self.note(entry, done)?;
         }
         Ok(self.wanted())

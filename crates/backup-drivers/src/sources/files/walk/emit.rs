@@ -2,15 +2,18 @@
 
 use super::super::groups::LinkGroups;
 use super::super::reader::OpenWith;
-use super::super::sys::owners::Owners;
+use super::super::roots::Plan;
+use super::super::sys::defect;
+use super::super::sys::dir::Dir;
 use super::super::sys::stat::Stat;
 use super::super::sys::xattrs::Xattrs;
 use super::agenda::Ticket;
 use super::batch::Filling;
-use super::page::{Itself, Page};
-use super::{Item, Shared};
-use backup_core::{Entry, EntryKind, Event, Metadata, Result, TreePath};
+use super::page::{Itself, Page, Record};
+use super::{Item, Shared, stopped};
+use backup_core::{Entry, EntryKind, Event, Result, TreePath};
 use std::sync::Arc;
+use std::vec::IntoIter;
 use tokio::sync::mpsc;
 
 /// Walks the pages depth first.
@@ -27,29 +30,31 @@ pub(super) struct Emitter<'a> {
 /// A directory that is being emitted.
 struct Frame {
     path: TreePath,
-    page: Page,
-    next_record: usize,
-    next_ticket: usize,
+    dir: Arc<Dir>,
+    names: Vec<u8>,
+    records: IntoIter<Record>,
+    /// How many names this page had.
+    length: usize,
+    /// Of the directories among the records, then of the next page if there is one.
+    tickets: IntoIter<Ticket>,
+    continues: bool,
     /// The directory's number in the batch of this generation.
-    dir: Option<(u64, u32)>,
+    number: Option<(u64, u32)>,
 }
 
 impl Frame {
     fn new(path: TreePath, page: Page) -> Frame {
-        Frame { path, page, next_record: 0, next_ticket: 0, dir: None }
+        Frame {
+            path,
+            dir: page.dir,
+            names: page.names,
+            length: page.records.len(),
+            records: page.records.into_iter(),
+            tickets: page.tickets.into_iter(),
+            continues: page.continues,
+            number: None,
+        }
     }
-
-    fn next_ticket(&mut self) -> Option<Ticket> {
-        let ticket = self.page.tickets.get(self.next_ticket).copied();
-        self.next_ticket += 1;
-        ticket
-    }
-}
-
-/// What the emitter was told by its receiver.
-enum Flow {
-    Go,
-    Stop,
 }
 
 impl<'a> Emitter<'a> {
@@ -68,81 +73,75 @@ impl<'a> Emitter<'a> {
     /// Emits everything from the first ticket on.
     ///
     /// # Errors
-    /// What made listing impossible as a whole.
+    /// `Cancelled` when nobody listens any more; what made listing impossible as a whole.
     pub(super) fn run(mut self, first: Ticket) -> Result<()> {
-        let Some(page) = self.shared.take(first)? else { return Ok(()) };
-        let top_is_root = self.shared.scope.plan.node(super::super::roots::Plan::TOP).is_some_and(|top| top.root);
-        if let Itself::Open(stat, _) = &page.itself
-            && top_is_root
+        let mut page = self.shared.take(first)?;
+        let top = std::mem::replace(&mut page.itself, Itself::Closed);
+        if let Itself::Open(stat, xattrs) = top
+            && self.shared.scope.plan.node(Plan::TOP).is_some_and(|top| top.root)
         {
-            let (stat, dir) = (*stat, self.filling.dir(&page.dir));
-            let xattrs = own_xattrs(&page);
-            self.push(TreePath::root(), &stat, EntryKind::Directory, xattrs, dir);
+            let number = self.filling.dir(&page.dir);
+            self.push(TreePath::root(), &stat, EntryKind::Directory, xattrs, number);
         }
         let mut stack = vec![Frame::new(TreePath::root(), page)];
         while let Some(frame) = stack.last_mut() {
-            if let Flow::Stop = self.flush_if(self.filling.is_full())? {
-                return Ok(());
+            if self.filling.is_full() {
+                self.flush()?;
             }
-            if frame.next_record < frame.page.records.len() {
-                match self.record(frame)? {
-                    Step::Below(below) => stack.push(*below),
-                    Step::On => {}
-                    Step::Stop => return Ok(()),
-                }
+            if let Some(record) = frame.records.next() {
+                let below = self.record(frame, record)?;
+                stack.extend(below);
                 continue;
             }
-            self.shared.emitted(frame.page.records.len());
-            if !frame.page.continues {
+            self.shared.emitted(frame.length);
+            if frame.continues {
+                let ticket = frame.tickets.next().ok_or_else(|| defect("the rest of a directory got lost"))?;
+                let path = std::mem::take(&mut frame.path);
+                *frame = Frame::new(path, self.shared.take(ticket)?);
+            } else {
                 stack.pop();
-                continue;
             }
-            let Some(ticket) = frame.page.tickets.last().copied() else { break };
-            let Some(page) = self.shared.take(ticket)? else { return Ok(()) };
-            let path = std::mem::take(&mut frame.path);
-            *frame = Frame::new(path, page);
         }
-        self.flush_if(!self.filling.is_empty())?;
+        if !self.filling.is_empty() {
+            self.flush()?;
+        }
         self.found(true);
         Ok(())
     }
 
-    /// Emits the next record of a directory.
-    fn record(&mut self, frame: &mut Frame) -> Result<Step> {
-        let Some(record) = frame.page.records.get_mut(frame.next_record) else { return Ok(Step::On) };
-        frame.next_record += 1;
-        let (stat, special) = (record.stat, record.special.take());
-        let Some(record) = frame.page.records.get(frame.next_record - 1) else { return Ok(Step::On) };
-        let path = frame.path.join(frame.page.name(record))?;
-        let dir = match frame.dir {
-            Some((generation, dir)) if generation == self.filling.generation => dir,
+    /// Emits a record; gives the frame of a directory, to go on with.
+    fn record(&mut self, frame: &mut Frame, record: Record) -> Result<Option<Frame>> {
+        let path = frame.path.join(record.name(&frame.names))?;
+        let number = match frame.number {
+            Some((generation, number)) if generation == self.filling.generation => number,
             _ => {
-                let dir = self.filling.dir(&frame.page.dir);
-                frame.dir = Some((self.filling.generation, dir));
-                dir
+                let number = self.filling.dir(&frame.dir);
+                frame.number = Some((self.filling.generation, number));
+                number
             }
         };
-        if stat.is_dir() {
-            let Some(ticket) = frame.next_ticket() else { return Ok(Step::On) };
-            let Some(mut page) = self.shared.take(ticket)? else { return Ok(Step::Stop) };
+        if record.stat.is_dir() {
+            let ticket = frame.tickets.next().ok_or_else(|| defect("a directory got lost"))?;
+            let mut page = self.shared.take(ticket)?;
             let (stat, xattrs) = match std::mem::replace(&mut page.itself, Itself::Closed) {
                 Itself::Open(stat, xattrs) => (stat, xattrs),
-                Itself::Closed => (stat, Xattrs::new()),
-                Itself::Gone => return Ok(Step::On),
+                Itself::Closed => (record.stat, Xattrs::new()),
+                Itself::Gone => return Ok(None),
             };
-            self.push(path.clone(), &stat, EntryKind::Directory, xattrs, dir);
-            return Ok(Step::Below(Box::new(Frame::new(path, page))));
+            self.push(path.clone(), &stat, EntryKind::Directory, xattrs, number);
+            return Ok(Some(Frame::new(path, page)));
         }
-        let special = special.map(|special| *special).unwrap_or_default();
-        if let Some(kind) = stat.kind(|| special.target) {
-            self.push(path, &stat, kind, special.xattrs, dir);
+        let special = record.special.map(|special| *special).unwrap_or_default();
+        match record.stat.kind(|| special.target) {
+            Some(kind) => self.push(path, &record.stat, kind, special.xattrs, number),
+            None => self.shared.report.fail(path, "it is of a kind that cannot be stored".to_owned()),
         }
-        Ok(Step::On)
+        Ok(None)
     }
 
     fn push(&mut self, path: TreePath, stat: &Stat, kind: EntryKind, xattrs: Xattrs, dir: u32) {
         let mut entry = Entry::new(path, kind);
-        entry.metadata = metadata(stat, &self.shared.owners, xattrs);
+        entry.metadata = self.with.metadata(stat, xattrs, None);
         entry.fingerprint = Some(stat.fingerprint());
         entry.size_bytes = Some(0);
         if !stat.is_dir() {
@@ -156,43 +155,13 @@ impl<'a> Emitter<'a> {
         self.filling.push(entry, dir);
     }
 
-    fn flush_if(&mut self, full: bool) -> Result<Flow> {
-        if !full {
-            return Ok(Flow::Go);
-        }
+    fn flush(&mut self) -> Result<()> {
         self.found(false);
         let listed = self.filling.finish(&self.with);
-        let sent = self.batches.blocking_send(Item::Batch(listed));
-        Ok(if sent.is_ok() && !self.shared.stopped() { Flow::Go } else { Flow::Stop })
+        self.batches.blocking_send(Item::Batch(listed)).map_err(|_| stopped())
     }
 
     fn found(&self, done: bool) {
         self.shared.report.event(Event::Found { files: self.files, bytes: self.bytes, done });
-    }
-}
-
-enum Step {
-    On,
-    Below(Box<Frame>),
-    Stop,
-}
-
-fn own_xattrs(page: &Page) -> Xattrs {
-    match &page.itself {
-        Itself::Open(_, xattrs) => xattrs.clone(),
-        _ => Xattrs::new(),
-    }
-}
-
-/// A file's metadata with the names of its owners as this host knows them.
-pub(crate) fn metadata(stat: &Stat, owners: &Owners, xattrs: Xattrs) -> Metadata {
-    Metadata {
-        mode: Some(stat.permissions()),
-        uid: Some(stat.uid),
-        gid: Some(stat.gid),
-        user: owners.user(stat.uid),
-        group: owners.group(stat.gid),
-        mtime: Some(stat.mtime),
-        xattrs,
     }
 }

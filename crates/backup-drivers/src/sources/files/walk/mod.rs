@@ -19,7 +19,7 @@ use super::sys::dir::Dir;
 use super::sys::owners::Owners;
 use super::sys::{defect, lock};
 use agenda::{Agenda, Ticket, Turn};
-use backup_core::{Error, Result};
+use backup_core::{Error, ErrorKind, Result};
 use emit::Emitter;
 use page::Page;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -118,6 +118,10 @@ impl Drop for Walk {
     }
 }
 
+fn stopped() -> Error {
+    Error::new(ErrorKind::Cancelled, "nobody listens to the walk any more")
+}
+
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<()> {
     std::thread::Builder::new()
         .name(name.to_owned())
@@ -168,15 +172,15 @@ impl Shared {
         self.work.notify_all();
     }
 
-    /// The emitter's way to a page: waits for a worker that is at it, else lists it right here. `None` when stopped.
-    fn take(&self, ticket: Ticket) -> Result<Option<Page>> {
+    /// The emitter's way to a page: waits for a worker that is at it, else lists it right here.
+    fn take(&self, ticket: Ticket) -> Result<Page> {
         let mut desk = lock(&self.desk);
         loop {
             if self.stopped() {
-                return Ok(None);
+                return Err(stopped());
             }
             match desk.agenda.turn(ticket) {
-                Turn::Page(page) => return page.map(Some),
+                Turn::Page(page) => return *page,
                 Turn::Wait => desk = self.listed.wait(desk).unwrap_or_else(PoisonError::into_inner),
                 Turn::Yours(task) => {
                     desk.ahead = desk.ahead.saturating_sub(task.names_in_memory());

@@ -12,7 +12,8 @@ pub(super) struct Page {
     /// What became of the directory when it was opened; of no meaning in a page that continues one.
     pub(super) itself: Itself,
     pub(super) records: Vec<Record>,
-    names: Vec<u8>,
+    /// The records' names, one behind the other.
+    pub(super) names: Vec<u8>,
     /// The directories among the records, in order, then the rest of this directory if there is one: as tasks while
     /// nobody knows of them, as tickets once they are on the agenda.
     pub(super) tasks: Vec<Task>,
@@ -67,9 +68,12 @@ impl Page {
         self.names.extend_from_slice(name);
         self.records.push(Record { start, length, stat, special });
     }
+}
 
-    pub(super) fn name(&self, record: &Record) -> &[u8] {
-        let start = record.start as usize;
-        self.names.get(start..start + usize::from(record.length)).unwrap_or_default()
+impl Record {
+    /// Its name, among those of its page.
+    pub(super) fn name<'a>(&self, names: &'a [u8]) -> &'a [u8] {
+        let start = self.start as usize;
+        names.get(start..start + usize::from(self.length)).unwrap_or_default()
     }
 }

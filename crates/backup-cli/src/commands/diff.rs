@@ -16,7 +16,7 @@ use std::ffi::OsString;
 /// Show what differs between two snapshots
 ///
 /// Prints `+` for what only B has, `-` for what only A has, `T` for another kind of entry, `M` for another size, time
-/// of modification or link text, and `U` for other metadata.
+/// of modification or link text, and, with --metadata, `U` for other metadata.
 #[derive(Debug, Args)]
 pub(crate) struct Diff {
     /// The older snapshot
@@ -30,6 +30,10 @@ pub(crate) struct Diff {
     /// Only what is at these paths and below
     #[arg(value_name = "PATH")]
     paths: Vec<OsString>,
+
+    /// Also name what differs in metadata alone (mode, owner, attributes, a directory's time)
+    #[arg(long)]
+    metadata: bool,
 }
 
 /// How one entry differs.
@@ -91,7 +95,7 @@ impl Diff {
         };
         let (in_a, in_b) = (numbers(&*a), numbers(&*b));
         let names: BTreeMap<&String, ()> = in_a.keys().chain(in_b.keys()).map(|name| (name, ())).collect();
-        let mut found = Found::new(context.screen(), selection);
+        let mut found = Found::new(context.screen(), selection, self.metadata);
         let mut exit = Exit::Done;
         for name in names.into_keys() {
             let mut left = found.listing(&*a, in_a.get(name)).await?;
@@ -108,12 +112,13 @@ struct Found<'a> {
     screen: &'a Screen,
     out: Out,
     selection: Selection,
+    metadata: bool,
     counts: BTreeMap<Change, u64>,
 }
 
 impl<'a> Found<'a> {
-    fn new(screen: &'a Screen, selection: Selection) -> Self {
-        Found { screen, out: screen.out(), selection, counts: BTreeMap::new() }
+    fn new(screen: &'a Screen, selection: Selection, metadata: bool) -> Self {
+        Found { screen, out: screen.out(), selection, metadata, counts: BTreeMap::new() }
     }
 
     async fn listing(&self, backup: &dyn Backup, number: Option<&usize>) -> Result<Option<Listing>> {
@@ -153,7 +158,7 @@ impl<'a> Found<'a> {
     }
 
     fn print(&mut self, component: &str, entry: &Entry, change: Change) -> Result<()> {
-        if !is_inside(&entry.path, &self.selection) {
+        if !is_inside(&entry.path, &self.selection) || (change == Change::Metadata && !self.metadata) {
             return Ok(());
         }
         *self.counts.entry(change).or_default() += 1;

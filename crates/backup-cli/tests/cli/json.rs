@@ -95,7 +95,16 @@ fn ls_find_and_diff_give_an_object_a_line() {
     std::fs::remove_file(&file).unwrap();
     world.ok(["push", "--repo", "repo", "src"]);
     let ids = world.ids();
-    let changes = lines(&["diff", "--repo", "repo", &ids[0], &ids[1], "--json"]);
+    let changes = lines(&[
+        "diff",
+        "--repo",
+        "repo",
+        &ids[0],
+        &ids[1],
+        "--json",
+        "--metadata",
+        world.path("src").to_str().unwrap(),
+    ]);
     let mut changes: Vec<_> = changes
         .iter()
         .map(|change| {

@@ -78,7 +78,10 @@ fn diff_names_what_changed() {
     for line in [path("M", "longer"), path("+", "new"), path("-", "gone")] {
         assert!(ran.text().lines().any(|printed| printed == line), "{line}: {ran}");
     }
-    assert!(!ran.text().contains("same"), "{ran}");
+    assert_eq!(ran.text().lines().count(), 3, "{ran}");
+    let with_metadata = world.ok(["diff", "--repo", "repo", &ids[0], &ids[1], "--metadata"]);
+    let folder = format!("U {}", world.path("src").display());
+    assert!(with_metadata.text().lines().any(|line| line == folder), "{with_metadata}");
     assert_eq!(world.ok(["diff", "--repo", "repo", &ids[1], &ids[1]]).text(), "");
     let only = world.path("src/new");
     let ran = world.ok(["diff", "--repo", "repo", &ids[0], &ids[1], only.to_str().unwrap()]);

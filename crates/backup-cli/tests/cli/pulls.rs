@@ -69,3 +69,42 @@ fn delete_and_dry_run() {
     assert!(!extra.exists());
     assert!(beside.exists(), "what lies beside what the snapshot has is none of its business");
 }
+
+#[test]
+fn verify_reads_everything_back() {
+    let world = World::with_repository();
+    trees::plant(&world.path("src"));
+    world.ok(["push", "--repo", "repo", "src"]);
+    let parts = depth(&world.path("src")).to_string();
+    let pull = ["pull", "--repo", "repo", "latest", "--into", "out", "--strip-components", &parts, "--verify"];
+    let ran = world.ok(pull);
+    assert!(ran.text().contains("verified"), "{ran}");
+
+    // What looks the same to a restore is not the same to a comparison.
+    let sea = world.path("out/photos/2026/summer/sea.jpg");
+    let modified = fs::metadata(&sea).unwrap().modified().unwrap();
+    let mut content = fs::read(&sea).unwrap();
+    content[2_000_000] ^= 1;
+    fs::write(&sea, content).unwrap();
+    fs::File::open(&sea).unwrap().set_modified(modified).unwrap();
+    let hole = world.path("out/sparse");
+    let modified = fs::metadata(&hole).unwrap().modified().unwrap();
+    std::os::unix::fs::FileExt::write_at(&fs::File::options().write(true).open(&hole).unwrap(), b"x", 5 << 20).unwrap();
+    fs::File::open(&hole).unwrap().set_modified(modified).unwrap();
+    world.ok(&pull[..pull.len() - 1]);
+    let ran = world.run(pull);
+    assert_eq!(ran.code, 3, "{ran}");
+    let different: Vec<_> = ran.err.lines().filter(|line| line.contains("not that of the snapshot")).collect();
+    assert_eq!(different.len(), 2, "{ran}");
+
+    // Nothing is followed or changed on the way.
+    fs::remove_file(world.path("out/link")).unwrap();
+    std::os::unix::fs::symlink("/etc", world.path("out/link")).unwrap();
+    fs::remove_dir_all(world.path("out/photos")).unwrap();
+    std::os::unix::fs::symlink(world.path("src/photos"), world.path("out/photos")).unwrap();
+    let ran = world.run([&pull[..], &["--dry-run"]].concat());
+    assert_eq!(ran.code, 3, "{ran}");
+    for says in ["points elsewhere", "photos: it is a Symlink, not a Directory", "sea.jpg: cannot be looked at"] {
+        assert!(ran.err.contains(says), "{says}: {ran}");
+    }
+}

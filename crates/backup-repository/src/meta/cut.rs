@@ -1,7 +1,7 @@
 use crate::crypto::ChunkKey;
 use crate::format::ids::ChunkId;
 
-/// How large the blocks of a tree become. Readers do not care.
+/// How large the blocks of a tree become, and when they are written. Readers do not care.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shape {
     /// A block gets this many entries before a path can end it.
@@ -10,10 +10,12 @@ pub(super) struct Shape {
     pub(super) one_in: u32,
     /// A block that would grow over this many bytes is cut wherever that is.
     pub(super) max_bytes: usize,
+    /// Finished nodes of up to this many bytes are kept to be written together at the end.
+    pub(super) max_held_bytes: usize,
 }
 
 /// What the format says.
-pub(super) const SHAPE: Shape = Shape { min_entries: 128, one_in: 512, max_bytes: 256 << 10 };
+pub(super) const SHAPE: Shape = Shape { min_entries: 128, one_in: 512, max_bytes: 256 << 10, max_held_bytes: 8 << 20 };
 
 /// Says where blocks are cut, by keyed hashes of paths: nobody without the key learns or arranges the places, and a
 /// changed content moves none.
@@ -40,6 +42,11 @@ impl Cutter {
         self.scratch.extend_from_slice(path);
         let [a, b, c, d, ..] = *blake3::keyed_hash(&self.key.0, &self.scratch).as_bytes();
         is_place([a, b, c, d], self.shape.one_in)
+    }
+
+    /// Whether so many bytes of finished nodes are too many to keep.
+    pub(super) fn is_over_held(&self, bytes: usize) -> bool {
+        bytes > self.shape.max_held_bytes
     }
 
     /// Whether a block of so many bytes is too long.

@@ -15,6 +15,7 @@ pub(crate) struct ListBuilder {
     /// id that does not belong to it any more.
     levels: Vec<Vec<ChunkId>>,
     chunks: u64,
+    failed: bool,
 }
 
 impl ListBuilder {
@@ -26,8 +27,9 @@ impl ListBuilder {
     /// Appends a chunk. Finished lists go to `sink`, which gives their ids.
     ///
     /// # Errors
-    /// Those of the sink; the content is lost then.
+    /// Those of the sink; every further call fails then, as a list is missing.
     pub(crate) fn push(&mut self, id: ChunkId, sink: &mut impl FnMut(Vec<u8>) -> Result<ChunkId>) -> Result<()> {
+        self.check_usable()?;
         self.chunks += 1;
         self.append(1, id, sink)
     }
@@ -51,7 +53,7 @@ impl ListBuilder {
             ids.push(id);
             // A finished list goes to the level above.
             id = match finished {
-                Some(list) => sink(list)?,
+                Some(list) => sink(list).inspect_err(|_| self.failed = true)?,
                 None => return Ok(()),
             };
         }
@@ -63,6 +65,7 @@ impl ListBuilder {
     /// # Errors
     /// Those of the sink.
     pub(crate) fn finish(mut self, sink: &mut impl FnMut(Vec<u8>) -> Result<ChunkId>) -> Result<Content> {
+        self.check_usable()?;
         if self.chunks <= MAX_INLINE_CHUNKS as u64 {
             return Ok(Content::Ids(self.levels.pop().unwrap_or_default()));
         }
@@ -76,6 +79,13 @@ impl ListBuilder {
             self.append(level + 1, list, sink)?;
         }
         Err(too_deep())
+    }
+
+    fn check_usable(&self) -> Result<()> {
+        match self.failed {
+            false => Ok(()),
+            true => Err(Error::new(ErrorKind::Internal, "a content list is used after it failed")),
+        }
     }
 }
 

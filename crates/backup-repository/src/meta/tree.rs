@@ -8,9 +8,6 @@ use crate::format::ids::ChunkId;
 use backup_core::{Error, ErrorKind, Result, Totals, TreePath};
 use std::collections::VecDeque;
 
-/// Finished nodes of up to this many bytes are kept to be written together at the end.
-const MAX_HELD_BYTES: usize = 8 << 20;
-
 /// The root of a tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Root {
@@ -149,7 +146,7 @@ impl TreeBuilder {
         let id = sink(self.leaf.finish()?)?;
         self.totals += totals;
         self.add_child(1, Child { first, id, totals })?;
-        if self.held_bytes > MAX_HELD_BYTES { self.flush(sink) } else { Ok(()) }
+        if self.cutter.is_over_held(self.held_bytes) { self.flush(sink) } else { Ok(()) }
     }
 
     /// Appends a child to the unfinished node of a level.

@@ -6,6 +6,7 @@ use super::known::Known;
 use super::metadata::MetadataStore;
 use super::queue::Queue;
 use super::rows::Publisher;
+use super::tree::Tree;
 use super::trust::Trust;
 use crate::format::ids::{Kind, SessionId};
 use crate::format::snapshot::{Head, StoredComponent, snapshot_key, to_ms, write_payload};
@@ -143,7 +144,11 @@ impl Draft for RepositoryDraft {
         let foreign = |_| Error::new(ErrorKind::InvalidInput, "this component belongs to another destination");
         let ingest = ingest.into_any().downcast::<RepositoryIngest>().map_err(foreign)?;
         let spec = ingest.spec.clone();
-        let tree = ingest.finish().await?;
+        let mut tree = ingest.finish(outcome.fatal.is_none()).await?;
+        if outcome.fatal.is_some() {
+            // Half a capture is no component: nothing of it may be taken for data.
+            tree = Tree::default();
+        }
         for failure in tree.failures {
             outcome.fail(failure.path, failure.reason);
         }

@@ -4,7 +4,7 @@ use super::engine::Shared;
 use super::hands::Hands;
 use super::job::{Job, groups};
 use super::scan::{Record, ScanReader, ScanWriter};
-use super::tree::{Item, Planned, Tree, TreeThread};
+use super::tree::{Item, Message, Planned, Tree, TreeThread};
 use crate::format::ids::Kind;
 use crate::meta::{Body, Reference};
 use async_trait::async_trait;
@@ -29,7 +29,7 @@ pub(crate) struct RepositoryIngest {
     contents: EngineContents,
     /// Moved to a blocking thread while a batch is compared.
     merge: Option<Merge>,
-    batches: mpsc::Sender<Option<Planned>>,
+    batches: mpsc::Sender<Message>,
     tree: oneshot::Receiver<Result<Tree>>,
 }
 
@@ -74,10 +74,10 @@ impl RepositoryIngest {
         Ok(RepositoryIngest { spec, shared, contents, merge: Some(merge), batches, tree })
     }
 
-    /// All batches came: the finished tree.
-    pub(crate) async fn finish(mut self) -> Result<Tree> {
+    /// All batches came: the finished tree. Without `keeps_listing` the next push compares with what was kept before.
+    pub(crate) async fn finish(mut self, keeps_listing: bool) -> Result<Tree> {
         self.contents.close();
-        let sent = self.batches.send(None).await;
+        let sent = self.batches.send(Message::End { keeps_listing }).await;
         let result = (&mut self.tree)
             .await
             .unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "the metadata thread vanished")));
@@ -118,7 +118,7 @@ impl Ingest for RepositoryIngest {
         let (batch, items, wanted) = compared?;
         let arrivals = Arc::new(Arrivals::new(batch.clone(), &wanted));
         self.contents.set(arrivals.clone());
-        if self.batches.send(Some(Planned { batch, items, arrivals })).await.is_err() {
+        if self.batches.send(Message::Batch(Planned { batch, items, arrivals })).await.is_err() {
             return Err(self.lost().await);
         }
         Ok(wanted)

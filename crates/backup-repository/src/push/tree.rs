@@ -8,6 +8,14 @@ use backup_core::{Batch, Entry, EntryFailure, Error, ErrorKind, Event, Result, T
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
+/// What the tree thread is told.
+pub(crate) enum Message {
+    /// The next batch.
+    Batch(Planned),
+    /// All batches came; the listing of a failed capture is not worth keeping.
+    End { keeps_listing: bool },
+}
+
 /// A batch after the comparison with the previous listing, on its way into the metadata tree.
 pub(crate) struct Planned {
     pub(crate) batch: Arc<Batch>,
@@ -51,11 +59,14 @@ impl<'a> TreeThread<'a> {
         TreeThread { shared, builder, scan, tree: Tree::default(), body: Vec::new() }
     }
 
-    pub(crate) fn run(mut self, mut batches: mpsc::Receiver<Option<Planned>>) -> Result<Tree> {
+    pub(crate) fn run(mut self, mut batches: mpsc::Receiver<Message>) -> Result<Tree> {
         while let Some(message) = batches.blocking_recv() {
             match message {
-                Some(planned) => self.batch(planned)?,
-                None => return self.finish(),
+                Message::Batch(planned) => self.batch(planned)?,
+                Message::End { keeps_listing } => {
+                    self.scan = self.scan.filter(|_| keeps_listing);
+                    return self.finish();
+                }
             }
         }
         Err(Error::new(ErrorKind::Cancelled, "the component was given up"))

@@ -2,7 +2,7 @@
 
 use crate::model::Scenario;
 use crate::scenarios::Fault::{PruneDies, PruneLosesAnswers, PushLosesAnswers, TornListings};
-use crate::scenarios::Part::{Forget, Owner, Prune, Push, Resume};
+use crate::scenarios::Part::{Forget, MergingPrune, Owner, Prune, Push, Resume};
 use crate::scenarios::{empty, garbage, garbage_and_more, half_used, two_holders};
 use crate::store::Sid;
 use stateright::{Checker as _, Model as _};
@@ -49,17 +49,17 @@ fn experiments() {
         s("b2 push resume prune3", garbage(), &[Push(1, 1), Resume(2, 1, 1), Prune(3)]),
         s("b2e empty push resume prune3 owner", empty(), &[Push(1, 1), Resume(2, 1, 1), Prune(3), Owner(1)]),
         s("b3 push resume prune3 owner1", garbage(), &[Push(1, 1), Resume(2, 1, 1), Prune(3), Owner(1)]),
-        s("c0 two holders prune2 prune2 merging", two_holders(), &[Prune(2), Prune(2)]).merging(),
+        s("c0 two holders prune2 prune2 merging", two_holders(), &[MergingPrune(2), MergingPrune(2)]),
         s("c1 push prune2 prune1", garbage(), &[Push(1, 1), Prune(2), Prune(1)]),
-        s("c2 push prune3 prune1 merging", garbage_and_more(), &[Push(1, 1), Prune(3), Prune(1)]).merging(),
+        s("c2 push prune3 prune1 merging", garbage_and_more(), &[Push(1, 1), MergingPrune(3), MergingPrune(1)]),
         s(
             "d1 prune2 prune2 kill owner1 forget, two holders",
             two_holders(),
             &[Prune(2), Prune(2), Forget(Sid::old(1)), Owner(1)],
         )
         .with(&[PruneDies]),
-        s("e1 half push prune3 forget merging", half_used(), &[Push(1, 2), Prune(3), Forget(Sid::old(1))]).merging(),
-        s("e2 half push push prune3", half_used(), &[Push(1, 2), Push(2, 1), Prune(3), Forget(Sid::old(1))]).merging(),
+        s("e1 half push prune3 forget merging", half_used(), &[Push(1, 2), MergingPrune(3), Forget(Sid::old(1))]),
+        s("e2 half push push prune3", half_used(), &[Push(1, 2), Push(2, 1), MergingPrune(3), Forget(Sid::old(1))]),
         s("f1 empty push push prune4 owner lost", empty(), &[Push(1, 1), Push(2, 1), Prune(4), Owner(1)])
             .with(&[PushLosesAnswers]),
         s(

@@ -16,8 +16,6 @@ pub struct Scenario {
     pub parts: Vec<Part>,
     pub faults: Vec<Fault>,
     pub rules: Rules,
-    /// Prunes merge whatever runs they may, not only those that they must.
-    pub merges: bool,
     /// Whether every storage reached is drained, too.
     pub drains: Option<Drains>,
 }
@@ -319,7 +317,7 @@ impl Model for Scenario {
                 world.store.snapshots.iter().any(|(session, object)| session.is_push() && is_commit(object))
             }));
         }
-        if has(|part| matches!(part, Part::Prune(2..))) && !self.store.packs.is_empty() {
+        if has(|part| matches!(part, Part::Prune(2..) | Part::MergingPrune(2..))) && !self.store.packs.is_empty() {
             properties.push(Property::sometimes(
                 "a pack is condemned and deleted",
                 |scenario: &Scenario, world: &World| {

@@ -16,6 +16,8 @@ pub enum Part {
     Resume(u8, u8, Chunks),
     /// A prune of so many passes.
     Prune(u8),
+    /// A prune that merges whatever runs it may, not only those that it must.
+    MergingPrune(u8),
     /// An owner who fences open sessions, so many, lapsed or not.
     Owner(u8),
     /// An owner who forgets this snapshot, once it is there.
@@ -46,7 +48,6 @@ impl Scenario {
             parts: parts.to_vec(),
             faults: Vec::new(),
             rules: Rules::default(),
-            merges: false,
             drains: Some(Drains::default()),
         }
     }
@@ -64,19 +65,14 @@ impl Scenario {
     }
 
     #[must_use]
-    pub fn merging(mut self) -> Self {
-        self.merges = true;
-        self
-    }
-
-    #[must_use]
     pub fn not_drained(mut self) -> Self {
         self.drains = None;
         self
     }
 
     pub fn clients(&self) -> Vec<Client> {
-        let is_alone = self.parts.iter().filter(|part| matches!(part, Part::Prune(_))).count() == 1;
+        let is_alone =
+            self.parts.iter().filter(|part| matches!(part, Part::Prune(_) | Part::MergingPrune(_))).count() == 1;
         let mut prunes = 0;
         let mut client = |part: &Part| match part {
             Part::Push(number, want) => Client::Push(Push::new(Sid::push(*number), &[], *want, self.rules)),
@@ -84,13 +80,13 @@ impl Scenario {
                 let push = Push::new(Sid::push(*number), &[Sid::push(*of)], *want, self.rules);
                 Client::Resume(push, Sid::push(*of))
             }
-            Part::Prune(passes) => {
+            Part::Prune(passes) | Part::MergingPrune(passes) => {
                 let sessions: Vec<Sid> = (1..=*passes).map(|pass| Sid::prune(prunes > 0, pass)).collect();
                 let habits = Habits {
                     rules: self.rules,
                     // Two that agree on the holder of a chunk would be too kind.
                     prefers_last: prunes > 0,
-                    merges: self.merges,
+                    merges: matches!(part, Part::MergingPrune(_)),
                     is_a_year_later: false,
                     all_lapsed: self.faults.contains(&Fault::AllLapsed),
                     is_alone,

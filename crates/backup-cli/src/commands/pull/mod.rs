@@ -1,5 +1,6 @@
 mod report;
 mod stream;
+mod verify;
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -7,14 +8,15 @@ use crate::failure::{Failure, Result};
 use crate::listing::{Listing, components};
 use crate::paths::{is_inside, selection};
 use crate::snapshots::Snapshots;
-use backup_core::{Backup, Event, Observer, Pull as Builder, Selection};
+use backup_core::{Backup, Event, Failed, Observer, Pull as Builder, PullReport, Selection, SourceDriver};
 use backup_drivers::{Files, FilesTarget, Local, Overwrite, Ownership};
 use clap::{Args, ValueEnum};
-use report::Report;
+use report::{Did, Report};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
+use verify::Verify;
 
 /// Bring a snapshot back
 ///
@@ -51,6 +53,10 @@ pub(crate) struct Pull {
     /// Only this component
     #[arg(long, value_name = "NAME")]
     component: Option<String>,
+
+    /// Afterwards read everything back and name what is not as in the snapshot; with --dry-run nothing else is done
+    #[arg(long)]
+    verify: bool,
 
     /// Only say what would be done
     #[arg(long)]
@@ -106,33 +112,58 @@ impl Pull {
         let numbers: Vec<usize> = chosen.iter().map(|(number, _)| *number).collect();
         refuse_missing(context, &*backup, &numbers, &selection).await?;
 
+        let names: Vec<String> = chosen.iter().map(|(_, component)| component.spec.name.clone()).collect();
+        let restored = self.pour(context, &backup, &names, &selection, self.driver(&selection)).await;
+        let report = Report {
+            context,
+            summary: backup.summary(),
+            into: &self.into,
+            did: if self.dry_run { Did::WouldRestore } else { Did::Restore },
+            duration: started.elapsed(),
+        };
+        let exit = report.show(restored)?;
+        if !self.verify || exit == Exit::Interrupted {
+            return Ok(exit);
+        }
+        let verify = Verify { into: self.into.clone(), strip_components: self.strip_components };
+        let verified = self.pour(context, &backup, &names, &selection, Arc::new(verify)).await;
+        let report = Report { did: Did::Compare, duration: started.elapsed(), ..report };
+        Ok(exit.and(report.show(verified)?))
+    }
+
+    /// Hands the chosen entries to a driver.
+    async fn pour(
+        &self,
+        context: &Context,
+        backup: &Arc<dyn Backup>,
+        names: &[String],
+        selection: &Selection,
+        driver: Arc<dyn SourceDriver>,
+    ) -> Result<PullReport, Failed<PullReport>> {
         let progress = context.screen().progress();
         if selection.paths.is_empty() && self.component.is_none() {
             let totals = backup.summary().totals;
             progress.event(Event::Found { files: totals.files, bytes: totals.size_bytes, done: true });
         }
-        let names: Vec<String> = chosen.iter().map(|(_, component)| component.spec.name.clone()).collect();
-        let driver = Arc::new(Files::into_target(self.target(&selection)));
         let pull = Builder::new()
             .from_backup(backup.clone())
             .with(driver, Local::new())
-            .components(names)
-            .select(selection)
+            .components(names.to_vec())
+            .select(selection.clone())
             .observer(progress.clone())
             .stop(context.interrupt.stop());
         let ended = pull.run().await;
         progress.end();
-        let (into, dry_run) = (&self.into, self.dry_run);
-        Report { context, summary: backup.summary(), into, dry_run, duration: started.elapsed() }.show(ended)
+        ended
     }
 
-    fn target(&self, selection: &Selection) -> FilesTarget {
+    fn driver(&self, selection: &Selection) -> Arc<dyn SourceDriver> {
         let target = FilesTarget::new(&self.into)
             .with_strip_components(self.strip_components)
             .with_overwrite(self.overwrite.into())
             .with_ownership(self.owner.into());
         let target = if self.delete { target.with_delete(selection.clone()) } else { target };
-        if self.dry_run { target.with_dry_run() } else { target }
+        Arc::new(Files::into_target(if self.dry_run { target.with_dry_run() } else { target }))
     }
 }
 

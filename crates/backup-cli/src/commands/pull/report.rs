@@ -11,17 +11,35 @@ use std::time::Duration;
 /// The most entries that are named one by one, unless all are asked for.
 const MAX_NAMED: usize = 20;
 
+/// What was done with the entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Did {
+    Restore,
+    WouldRestore,
+    Compare,
+}
+
+impl Did {
+    fn verb(self) -> &'static str {
+        match self {
+            Did::Restore => "restored",
+            Did::WouldRestore => "would restore",
+            Did::Compare => "compared",
+        }
+    }
+}
+
 /// Says how a pull ended.
 pub(super) struct Report<'a> {
     pub(super) context: &'a Context,
     pub(super) summary: &'a Summary,
     pub(super) into: &'a Path,
-    pub(super) dry_run: bool,
+    pub(super) did: Did,
     pub(super) duration: Duration,
 }
 
 impl Report<'_> {
-    pub(super) fn show(self, ended: Result<PullReport, Failed<PullReport>>) -> Result<Exit> {
+    pub(super) fn show(&self, ended: Result<PullReport, Failed<PullReport>>) -> Result<Exit> {
         let report = match ended {
             Ok(report) => report,
             Err(failed) => {
@@ -78,10 +96,14 @@ impl Report<'_> {
                     named.clone().for_each(|failure| screen.entry_failed(&failure.path, &failure.reason));
                     let more = outcome.failed().saturating_sub(named.count() as u64);
                     if more > 0 {
-                        screen.warn(format_args!("{} more were not restored", count(more)));
+                        screen.warn(format_args!(
+                            "{} more{}",
+                            count(more),
+                            if screen.is_verbose() { "" } else { "; --verbose names them" }
+                        ));
                     }
                 }
-                Err(failure) => screen.warn(format_args!("{} was not restored: {failure}", component.name)),
+                Err(failure) => screen.warn(format_args!("{} did not come to its end: {failure}", component.name)),
             }
         }
     }
@@ -89,15 +111,19 @@ impl Report<'_> {
     fn print(&self, report: &PullReport) -> Result<()> {
         let screen = self.context.screen();
         let mut out = screen.out();
-        let verb = if self.dry_run { "would restore" } else { "restored" };
         let (id, name) = (&self.summary.id, tame(&self.summary.name));
-        let heading = screen.out_paint.strong(&format!("{verb} {id} of {name}"));
-        out.line(format_args!("{heading} into {} in {}", self.into.display(), duration(self.duration)))?;
+        let heading = screen.out_paint.strong(&format!("{} {id} of {name}", self.did.verb()));
+        let (into, into_or_with) = (self.into.display(), if self.did == Did::Compare { "with" } else { "into" });
+        out.line(format_args!("{heading} {into_or_with} {into} in {}", duration(self.duration)))?;
         let totals = totals(report);
         out.line(format_args!("  {:<9} {}", "files", count(totals.files)))?;
         out.line(format_args!("  {:<9} {}", "size", bytes(totals.size_bytes)))?;
         let written = report.components.iter().map(|component| component.written_bytes).sum();
-        out.line(format_args!("  {:<9} {}", "written", bytes(written)))?;
+        out.line(format_args!(
+            "  {:<9} {}",
+            if self.did == Did::Compare { "read" } else { "written" },
+            bytes(written)
+        ))?;
         for (what, number) in counts(report) {
             out.line(format_args!("  {:<9} {}", what.replace('_', " "), count(number)))?;
         }
@@ -109,7 +135,7 @@ impl Report<'_> {
         self.context.screen().json(&json!({
             "snapshot": self.summary.id.0,
             "into": self.into.display().to_string(),
-            "dry_run": self.dry_run,
+            "did": self.did.verb(),
             "entries": totals.entries,
             "files": totals.files,
             "size_bytes": totals.size_bytes,

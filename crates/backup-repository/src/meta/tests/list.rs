@@ -55,6 +55,17 @@ fn lists_end_where_an_id_says_so_and_not_before_64() {
 }
 
 #[test]
+fn a_list_whose_sink_failed_is_never_finished() {
+    let mut builder = ListBuilder::new();
+    let mut full = |_| Err(Error::new(ErrorKind::NoSpace, "full"));
+    let failed = (0..3000).find(|number| builder.push(id(*number), &mut full).is_err());
+    assert!(failed.is_some());
+    let mut sink = |_| Ok(ChunkId([1; 20]));
+    assert_eq!(builder.push(id(0), &mut sink).unwrap_err().kind(), ErrorKind::Internal);
+    assert_eq!(builder.finish(&mut sink).unwrap_err().kind(), ErrorKind::Internal);
+}
+
+#[test]
 fn equal_ids_are_cut_at_the_maximum() {
     let mut store = Store::new(SMALL);
     let content = build(&mut store, std::iter::repeat_n(ChunkId([0xff; 20]), 10_000));

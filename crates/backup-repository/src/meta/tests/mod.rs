@@ -21,7 +21,7 @@ fn key() -> ChunkKey {
 }
 
 /// Blocks of a few entries, for deep trees of small listings.
-const SMALL: Shape = Shape { min_entries: 4, one_in: 16, max_bytes: 256 << 10 };
+const SMALL: Shape = Shape { min_entries: 4, one_in: 16, ..SHAPE };
 
 /// Blocks by id, in the order in which they came.
 struct Store {

@@ -36,6 +36,15 @@ fn trees_of_any_size_are_read_back() {
 }
 
 #[test]
+fn nodes_written_early_make_the_same_tree() {
+    let listing = plain_files(3000);
+    let (mut late, mut early) = (Store::new(SMALL), Store::new(Shape { max_held_bytes: 2000, ..SMALL }));
+    assert_eq!(late.tree(&listing), early.tree(&listing));
+    assert_eq!(late.blocks, early.blocks);
+    assert_ne!(late.order, early.order);
+}
+
+#[test]
 fn entries_out_of_order_are_refused_and_nothing_breaks() {
     let mut store = Store::new(SMALL);
     let mut builder = TreeBuilder::new(key());

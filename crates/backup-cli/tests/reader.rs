@@ -1,0 +1,91 @@
+//! The independent reader in docs/reader/ lists and restores what the program wrote.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {stderr}\nthe reader needs what `cargo xtask setup` installs");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Everything below a folder: kind and mode, time, content.
+fn listing(root: &Path) -> BTreeMap<PathBuf, (u32, i64, i64, Vec<u8>)> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let metadata = fs::symlink_metadata(&path).unwrap();
+            let content = if metadata.is_symlink() {
+                fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes()
+            } else if metadata.is_file() {
+                fs::read(&path).unwrap()
+            } else {
+                folders.push(path.clone());
+                Vec::new()
+            };
+            let name = path.strip_prefix(root).unwrap().to_owned();
+            found.insert(name, (metadata.mode(), metadata.mtime(), metadata.mtime_nsec(), content));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_stranger_with_the_format_page_gets_everything_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let source = at("source");
+    fs::create_dir_all(source.join("deep/er")).unwrap();
+    for i in 0..700u32 {
+        fs::write(source.join(format!("deep/{i}")), format!("file {i}\n").repeat(i as usize)).unwrap();
+    }
+    // Content of more than 64 chunks, in content lists; noise, that is not compressed.
+    let mut noise = Vec::new();
+    let mut state = 1u64;
+    while noise.len() < 80 << 20 {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        noise.extend_from_slice(&(state >> 16).to_le_bytes());
+    }
+    fs::write(source.join("noise"), &noise).unwrap();
+    let sparse = fs::File::create(source.join("sparse")).unwrap();
+    sparse.set_len(9_000_000).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&sparse, b"in the middle", 5_000_000).unwrap();
+    symlink("deep/7", source.join("link")).unwrap();
+    fs::hard_link(source.join("deep/9"), source.join("deep/er/nine")).unwrap();
+
+    let (repository, identity) = (at("repository"), at("identity.txt"));
+    let backup = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_backup"));
+        command.env("HOME", at("home")).args(words).arg("--repo").arg(&repository).arg("--identity").arg(&identity);
+        run(&mut command)
+    };
+    backup(&["init"]);
+    backup(&["push", "--name", "first", source.to_str().unwrap()]);
+    fs::write(source.join("deep/3"), "changed").unwrap();
+    backup(&["push", "--name", "second", source.to_str().unwrap()]);
+
+    let python = std::env::var_os("BACKUP_TEST_PYTHON").unwrap_or_else(|| "python3".into());
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reader/reader.py");
+    assert!(fs::read_to_string(&script).unwrap().lines().count() < 400);
+    let read = |words: &[&str]| run(Command::new(&python).arg(&script).arg(&repository).arg(&identity).args(words));
+    let listed = read(&["list"]);
+    let second = listed.lines().find(|line| line.contains("\"name\": \"second\"")).expect("both snapshots are listed");
+    let id = second.split('"').nth(3).unwrap();
+    let out = at("out");
+    read(&["restore", id, out.to_str().unwrap()]);
+    let restored = out.join(source.strip_prefix("/").unwrap());
+    assert!(listing(&source) == listing(&restored), "what came back differs");
+    assert_eq!(
+        fs::metadata(restored.join("deep/9")).unwrap().ino(),
+        fs::metadata(restored.join("deep/er/nine")).unwrap().ino()
+    );
+    assert!(fs::metadata(restored.join("sparse")).unwrap().blocks() < 1000, "holes came back as holes");
+}

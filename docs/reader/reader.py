@@ -1,0 +1,394 @@
+#!/usr/bin/env python3
+"""An independent reader of backup repositories, written from docs/format.md alone.
+
+    reader.py REPOSITORY IDENTITY list
+    reader.py REPOSITORY IDENTITY restore SNAPSHOT INTO
+
+REPOSITORY is a directory, IDENTITY an age identity file (X25519). Needs the packages cryptography, zstandard, blake3.
+It reads everything into memory and takes its time: it is for looking, for testing, and for the day when nothing else is at hand.
+"""
+import base64, hashlib, hmac, json, os, stat, struct, sys
+from blake3 import blake3
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+import zstandard
+
+MAX_CHUNK = 1 << 24
+KINDS = {1: "file", 2: "directory", 3: "symlink", 4: "fifo", 5: "socket", 6: "char", 7: "block", 8: "stream"}
+
+def derive(context, material):
+    return blake3(material, derive_key_context=context).digest()
+
+def gcm(key, number, associated, sealed):
+    return AESGCM(key).decrypt(b"\0\0\0\0" + number.to_bytes(8, "big"), sealed, associated)
+
+def unzstd(frame, limit):
+    return zstandard.ZstdDecompressor().decompress(frame, max_output_size=limit)
+
+def b64(text):
+    return base64.b64decode(text + "=" * (-len(text) % 4))
+
+# ---- age (c2sp.org/age) ----------------------------------------------------------------------------------------------
+
+def bech32_payload(text):
+    alphabet = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+    values = [alphabet.index(c) for c in text.lower().rsplit("1", 1)[1]][:-6]
+    bits = "".join(f"{v:05b}" for v in values)
+    return bytes(int(bits[i:i + 8], 2) for i in range(0, len(bits) // 8 * 8, 8))
+
+def hkdf(salt, info, secret):
+    return HKDF(algorithm=hashes.SHA256(), length=32, salt=salt, info=info).derive(secret)
+
+class Identity:
+    def __init__(self, text):
+        self.key = X25519PrivateKey.from_private_bytes(bech32_payload(text))
+        self.public = self.key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+    def file_key(self, share, body):
+        shared = self.key.exchange(X25519PublicKey.from_public_bytes(share))
+        key = hkdf(share + self.public, b"age-encryption.org/v1/X25519", shared)
+        return ChaCha20Poly1305(key).decrypt(bytes(12), body, None)
+
+    def unwrap(self, wrapped):
+        file_key = self.file_key(wrapped[:32], wrapped[32:])
+        return derive("backup repository 2026 wrapped key", file_key + bytes(16))
+
+def age_decrypt(data, identity):
+    head, rest = data.split(b"\n--- ", 1)
+    mac, payload = rest.split(b"\n", 1)
+    lines = head.decode().split("\n")
+    for i, line in enumerate(lines):
+        if line.startswith("-> X25519 "):
+            try:
+                file_key = identity.file_key(b64(line.split(" ")[2]), b64(lines[i + 1]))
+            except Exception:
+                continue
+            expected = hmac.new(hkdf(b"", b"header", file_key), head + b"\n---", hashlib.sha256).digest()
+            assert hmac.compare_digest(expected, b64(mac.decode())), "the age header was altered"
+            stream = ChaCha20Poly1305(hkdf(payload[:16], b"payload", file_key))
+            parts = [payload[at:at + 65552] for at in range(16, len(payload), 65552)]
+            last = len(parts) - 1
+            return b"".join(stream.decrypt(n.to_bytes(11, "big") + bytes([n == last]), part, None) for n, part in enumerate(parts))
+    return None
+
+# ---- messages --------------------------------------------------------------------------------------------------------
+
+class Cursor:
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def more(self):
+        return self.at < len(self.data)
+
+    def take(self, n):
+        assert n <= len(self.data) - self.at, "a message ends early"
+        self.at += n
+        return self.data[self.at - n:self.at]
+
+    def varint(self):
+        value = shift = 0
+        while True:
+            byte = self.take(1)[0]
+            value |= (byte & 127) << shift
+            if byte < 128:
+                return value
+            shift += 7
+            assert shift < 70, "a number is too long"
+
+    def zigzag(self):
+        value = self.varint()
+        return (value >> 1) ^ -(value & 1)
+
+def message(data):
+    fields, cursor = {}, Cursor(data)
+    while cursor.more():
+        tag = cursor.varint()
+        assert tag & 7 in (0, 2), "an unknown type of field"
+        value = cursor.varint() if tag & 7 == 0 else cursor.take(cursor.varint())
+        fields.setdefault(tag >> 3, []).append(value)
+    return fields
+
+def one(fields, number, default=None):
+    return fields.get(number, [default])[0]
+
+# ---- the repository --------------------------------------------------------------------------------------------------
+
+class Repository:
+    def __init__(self, root, identity_file):
+        self.root = root
+        line = next(l for l in open(identity_file) if l.startswith("AGE-SECRET-KEY-1"))
+        owner = Identity(line.strip())
+        plain = [p for p in (age_decrypt(self.read(f"keys/owners/{n}"), owner) for n in self.names("keys/owners")) if p]
+        assert plain, "this identity opens no owner file"
+        keys = json.loads(plain[0])
+        self.id = bytes.fromhex(keys["repository"])
+        self.identities = [Identity(text) for text in keys["identities"]]
+        self.index_key, self.chunk_key = (bytes.fromhex(keys["domains"][0][k]) for k in ("index_key", "chunk_id_key"))
+        self.config = self.read_config()
+        self.signer = bytes.fromhex(self.config["signing"])
+        self.pack_keys, self.segments, self.rows = {}, {}, {}
+
+    def path(self, key):
+        return os.path.join(self.root, *key.split("/"))
+
+    def read(self, key):
+        with open(self.path(key), "rb") as file:
+            return file.read()
+
+    def names(self, folder):
+        return sorted(os.listdir(self.path(folder))) if os.path.isdir(self.path(folder)) else []
+
+    def record(self, data, kind, key, signer=None):
+        assert blake3(data[:-32]).digest() == data[-32:], f"{key}: the hash is wrong"
+        magic, found, who, n = struct.unpack("<8sB16sI", data[:29])
+        payload, signature = data[29:29 + n], data[29 + n:-32]
+        assert magic == b"BKUPREC0" and len(signature) == 64, f"{key}: not a record"
+        if found != kind:
+            return None
+        signer = signer or bytes.fromhex(json.loads(payload)["signing"])
+        assert who == blake3(signer).digest()[:16], f"{key}: signed by somebody else"
+        signed = b"backup record 0" + self.id + bytes([kind]) + who + struct.pack("<I", len(key)) + key.encode() + payload
+        Ed25519PublicKey.from_public_bytes(signer).verify(signature, signed)
+        return payload
+
+    def read_config(self):
+        for n in sorted(self.names("config"), key=int, reverse=True):
+            for copy in self.names(f"config/{n}"):
+                try:
+                    config = json.loads(self.record(self.read(f"config/{n}/{copy}"), 1, f"config/{n}"))
+                except Exception:
+                    continue
+                assert config["format"] == 0 and not config["requires"], "the repository is of a newer version"
+                return config
+        raise SystemExit("no valid config")
+
+    def snapshots(self):
+        found = []
+        for name in self.names("snapshots"):
+            key = f"snapshots/{name}"
+            payload = self.record(self.read(key), 6, key, self.signer)
+            if payload is None:
+                continue
+            n = struct.unpack("<I", payload[:4])[0]
+            head, rest = payload[4:4 + n], payload[4 + n:]
+            record_key = derive("backup repository 2026 record", self.index_key + key.encode())
+            head = json.loads(AESGCM(record_key).decrypt(head[:12], head[12:], key.encode()))
+            found.append((name, head, key, rest))
+        return found
+
+    def body(self, key, rest):
+        plain = gcm(self.unwrap(rest[:64]), 0, key.encode(), rest[64:])
+        return json.loads(unzstd(plain, 64 << 20))
+
+    def unwrap(self, wrapped):
+        for identity in reversed(self.identities):
+            try:
+                return identity.unwrap(wrapped)
+            except Exception:
+                pass
+        raise SystemExit("a key does not open")
+
+    def load_index(self):
+        replaced, runs = set(), []
+        for name in self.names("index"):
+            data = self.read(f"index/{name}")
+            if data[:8] == b"BKUPRUN0" and data[-8:] == b"BKUPEND0":
+                runs.append((name, *self.open_run(name, data)))
+        for _, _, _, footer in runs:
+            names = one(footer, 5, b"")
+            replaced |= {names[i:i + 20] for i in range(0, len(names), 20)}
+        for _, raw, image, footer in runs:
+            if raw not in replaced:
+                self.add_rows(image, footer)
+
+    def open_run(self, name, data):
+        session, number = name.split("-")
+        raw = bytes.fromhex(session) + struct.pack("<I", int(number))
+        key = derive("backup repository 2026 run", self.index_key + raw)
+        n = struct.unpack("<I", data[-12:-8])[0]
+        signature, who, sealed = data[-76:-12], data[-92:-76], data[-92 - n:-92]
+        assert who == blake3(self.signer).digest()[:16], "a run is signed by somebody else"
+        Ed25519PublicKey.from_public_bytes(self.signer).verify(signature, b"backup run 0" + self.id + raw + who + sealed)
+        footer = message(gcm(key, 2 ** 64 - 1, b"run footer" + self.id + raw, sealed))
+        table, image, at = one(footer, 4), bytearray(), 8
+        pages = self.sections(footer)[-1][1]
+        for block in range(len(table) // 20):
+            entry = table[block * 20:block * 20 + 20]
+            length, flags = int.from_bytes(entry[:3], "little"), entry[3]
+            part, plain_len = data[at:at + length], min(65536, pages * 4096 - block * 65536)
+            assert blake3(part).digest()[:16] == entry[4:], "a block of a run is damaged"
+            plain = gcm(key, block, b"run" + self.id + raw + bytes([flags]) + struct.pack("<I", plain_len), part)
+            image += unzstd(plain, plain_len) if flags & 1 else plain
+            at += length
+        return raw, bytes(image), footer
+
+    @staticmethod
+    def sections(footer):
+        """First page, page behind the last, items, items a page, bytes an item; filter, rows, segments, packs, fences."""
+        counts, cursor, out, first = [], Cursor(one(footer, 3)), [], 0
+        for per_page, size in ((63, 64), (136, 30), (170, 24), (31, 128), (511, 8)):
+            count = cursor.varint()
+            pages = -(-count // per_page)
+            out.append((first, first + pages, count, per_page, size))
+            first += pages
+        return out
+
+    def add_rows(self, image, footer):
+        def items(section):
+            first, _, count, per_page, size = self.sections(footer)[section]
+            for n in range(count):
+                at = (first + n // per_page) * 4096 + n % per_page * size
+                yield image[at:at + size]
+
+        packs = [(p[:20], p[20], p[64:128]) for p in items(3)]
+        segments = [struct.unpack("<IIIIII", s) for s in items(2)]
+        for row in items(1):
+            segment, offset, length = struct.unpack("<I", row[20:24])[0], int.from_bytes(row[24:27], "little"), int.from_bytes(row[27:30], "little")
+            pack, *rest = segments[segment]
+            self.rows.setdefault(row[:20], []).append((packs[pack], tuple(rest), offset, length))
+
+    def chunk(self, chunk_id):
+        for (name, kind, wrapped), (at, sealed_len, plain_len, number, flags), offset, length in self.rows.get(chunk_id, []):
+            place = (name, number)
+            if place not in self.segments:
+                assert plain_len < MAX_CHUNK
+                if name not in self.pack_keys:
+                    self.pack_keys[name] = self.unwrap(wrapped)
+                session = name[:16].hex()
+                with open(self.path(f"packs/{session[-2:]}/{session}-{struct.unpack('<I', name[16:])[0]}"), "rb") as file:
+                    file.seek(at)
+                    sealed = file.read(sealed_len)
+                bound = b"segment" + self.id + name + struct.pack("<I", number) + bytes([kind, flags]) + struct.pack("<I", plain_len)
+                plain = gcm(self.pack_keys[name], number, bound, sealed)
+                if len(self.segments) > 64:
+                    self.segments.clear()
+                self.segments[place] = unzstd(plain, plain_len) if flags & 1 else plain
+            content = self.segments[place][offset:offset + length]
+            if blake3(content, key=self.chunk_key).digest()[:20] == chunk_id:
+                return content
+        raise SystemExit(f"chunk {chunk_id.hex()} cannot be read")
+
+    def listed(self, chunk_id, level):
+        """The chunk ids below a content list."""
+        block = self.chunk(chunk_id)
+        assert block[0:1] == b"C" and block[1] == level, "not the content list expected"
+        for at in range(2, len(block), 20):
+            child = block[at:at + 20]
+            yield from [child] if level == 1 else self.listed(child, level - 1)
+
+    def entries(self, block_id, level):
+        block = self.chunk(block_id)
+        if level == 0:
+            assert block[0:1] == b"L", "not a leaf"
+            yield from self.leaf(block[1:])
+            return
+        assert block[0:1] == b"N" and block[1] == level, "not the node expected"
+        cursor = Cursor(block[2:])
+        while cursor.more():
+            yield from self.entries(one(message(cursor.take(cursor.varint())), 2), level - 1)
+
+    def leaf(self, data):
+        fields = message(data)
+        column = {n: Cursor(one(fields, n, b"")) for n in range(3, 11)}
+        attributes = [message(a) for a in fields.get(2, [])]
+        path, seconds, nanos = b"", 0, 0
+        for _ in range(one(fields, 1, 0)):
+            drop, more = column[3].varint(), column[3].varint()
+            path = path[:len(path) - drop] + column[3].take(more)
+            own = attributes[column[4].varint()]
+            step = column[5].zigzag()
+            seconds = (seconds + step + 2 ** 63) % 2 ** 64 - 2 ** 63
+            nanos = nanos + column[9].zigzag() if step == 0 else column[9].varint()
+            size, count = column[6].varint(), column[7].varint()
+            extra = message(column[8].take(column[8].varint()))
+            ids = [column[10].take(20) for _ in range(count)]
+            if 7 in extra:
+                ids = list(self.listed(one(extra, 7)[:20], one(extra, 7)[20]))
+            yield path, own, extra, None if 1 in own.get(8, []) else seconds * 10 ** 9 + nanos, size, ids
+
+    def restore(self, name, into):
+        _, _, key, rest = next(s for s in self.snapshots() if s[0].startswith(name))
+        self.load_index()
+        late, links = [], {}
+        for component in self.body(key, rest)["components"]:
+            tree = component["tree"]
+            for entry in self.entries(bytes.fromhex(tree["id"]), tree["level"]) if tree else []:
+                self.restore_entry(into, entry, late, links)
+        for target, own, mtime in reversed(late):
+            self.finish(target, own, mtime)
+
+    def restore_entry(self, into, entry, late, links):
+        path, own, extra, mtime, size, ids = entry
+        parts = [p.replace(b"\1\1", b"\0").replace(b"\1\2", b"\1") for p in path.split(b"\0")]
+        assert all(p not in (b"", b".", b"..") and b"/" not in p and b"\0" not in p for p in parts), "a hostile path"
+        target = os.path.join(os.fsencode(into), *parts)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        kind, group = KINDS[one(own, 1)], one(extra, 4, 0)
+        if kind == "directory":
+            os.makedirs(target, exist_ok=True)
+            late.append((target, own, mtime))
+        elif kind == "symlink":
+            os.symlink(one(extra, 1), target)
+            if mtime is not None:
+                os.utime(target, ns=(mtime, mtime), follow_symlinks=False)
+        elif kind in ("file", "stream"):
+            if group and group in links:
+                os.link(links[group], target)
+                return
+            links[group] = target
+            self.write(target, extra, size, ids)
+            self.finish(target, own, mtime)
+        elif kind == "fifo":
+            os.mkfifo(target)
+            self.finish(target, own, mtime)
+        else:
+            print(f"left out: a {kind} at {os.fsdecode(target)}", file=sys.stderr)
+
+    def write(self, target, extra, size, ids):
+        holes, cursor, end = [], Cursor(one(extra, 5, b"")), 0
+        while cursor.more():
+            start = end + cursor.varint()
+            end = start + cursor.varint()
+            holes.append((start, end))
+        with open(target, "wb") as file:
+            for content in map(self.chunk, ids):
+                while content:
+                    while holes and file.tell() == holes[0][0]:
+                        file.seek(holes.pop(0)[1])
+                    room = holes[0][0] - file.tell() if holes else len(content)
+                    file.write(content[:room])
+                    content = content[room:]
+            file.truncate(size)
+
+    @staticmethod
+    def finish(target, own, mtime):
+        if os.geteuid() == 0 and 3 in own and 4 in own:
+            os.chown(target, one(own, 3) - 1, one(own, 4) - 1)
+        for attribute in own.get(7, []):
+            fields = message(attribute)
+            os.setxattr(target, one(fields, 1), one(fields, 2, b""))
+        if 2 in own:
+            os.chmod(target, stat.S_IMODE(one(own, 2) - 1))
+        if mtime is not None:
+            os.utime(target, ns=(mtime, mtime))
+
+def main():
+    try:
+        root, identity, command, *rest = sys.argv[1:]
+    except ValueError:
+        raise SystemExit(__doc__)
+    repository = Repository(root, identity)
+    if command == "list":
+        for name, head, _, _ in repository.snapshots():
+            print(json.dumps({"id": name, "name": head["name"], "time": head["time"], "status": head["status"], "files": head["files"]}))
+    elif command == "restore" and len(rest) == 2:
+        repository.restore(*rest)
+    else:
+        raise SystemExit(__doc__)
+
+if __name__ == "__main__":
+    main()

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-type Objects = BTreeMap<Key, (Bytes, SystemTime)>;
+type Objects = BTreeMap<Key, (Bytes, ObjectMeta)>;
 
 /// Clones are the same shelf.
 #[derive(Clone, Debug, Default)]
@@ -19,9 +19,8 @@ impl Shelf {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn object(&self, key: &Key) -> Result<(Bytes, SystemTime)> {
-        let object = self.objects().get(key).cloned();
-        object.ok_or_else(|| Error::new(ErrorKind::NotFound, "not on the shelf").context("key", key))
+    fn object(&self, key: &Key) -> Result<(Bytes, ObjectMeta)> {
+        self.objects().get(key).cloned().ok_or_else(|| Error::new(ErrorKind::NotFound, "not there").context("key", key))
     }
 }
 
@@ -45,15 +44,14 @@ impl StorageDriver for Shelf {
         Ok(Box::new(std::io::Cursor::new(content.slice(at(start)..at(end.max(start))))))
     }
     async fn stat(&self, key: &Key) -> Result<ObjectMeta> {
-        self.object(key).map(|(content, modified)| ObjectMeta::new(content.len() as u64, modified))
+        Ok(self.object(key)?.1)
     }
     async fn list(&self, prefix: &str, after: Option<&Key>) -> Result<Page> {
         let objects = self.objects();
-        let is_next = |key: &&Key| key.as_str().starts_with(prefix) && after.is_none_or(|after| *key > after);
-        let mut keys = objects.keys().filter(is_next).cloned();
-        let page: Vec<Key> = keys.by_ref().take(MAX_PAGE).collect();
-        let meta = |key: Key| objects.get(&key).map(|(c, time)| (key, ObjectMeta::new(c.len() as u64, *time)));
-        Ok(Page { more: keys.next().is_some(), objects: page.into_iter().filter_map(meta).collect() })
+        let is_next = |(key, _): &(&Key, _)| key.as_str().starts_with(prefix) && after.is_none_or(|after| *key > after);
+        let mut next = objects.iter().filter(is_next).map(|(key, (_, meta))| (key.clone(), meta.clone()));
+        let page = next.by_ref().take(MAX_PAGE).collect();
+        Ok(Page { objects: page, more: next.next().is_some() })
     }
     async fn delete(&self, keys: &[Key]) -> Result<()> {
         self.objects().retain(|key, _| !keys.contains(key));
@@ -69,12 +67,12 @@ impl ObjectWriter for Unfinished {
     }
     async fn finish(self: Box<Self>) -> Result<ObjectMeta> {
         let Unfinished(shelf, key, mode, content) = *self;
-        let (mut objects, now) = (shelf.objects(), SystemTime::now());
+        let mut objects = shelf.objects();
         if mode == PutMode::CreateOnly && objects.contains_key(&key) {
             return Err(Error::new(ErrorKind::AlreadyExists, "the place is taken").context("key", key));
         }
-        let meta = ObjectMeta::new(content.len() as u64, now);
-        objects.insert(key, (content.into(), now));
+        let meta = ObjectMeta::new(content.len() as u64, SystemTime::now());
+        objects.insert(key, (content.into(), meta.clone()));
         Ok(meta)
     }
     async fn abort(self: Box<Self>) -> Result<()> {

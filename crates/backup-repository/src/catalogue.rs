@@ -3,6 +3,7 @@ use crate::format::ids::SessionId;
 use crate::pull::RepositoryBackup;
 use crate::push::begin;
 use crate::repository::Repository;
+use crate::session::forget;
 use async_trait::async_trait;
 use backup_core::{
     Backup, BackupId, Catalogue, CheckOptions, Destination, Draft, Error, ErrorKind, Observer, Report, Result, Silent,
@@ -48,7 +49,7 @@ impl Catalogue for Repository {
         let session = SessionId::from_hex(&id.0)?;
         // Only what is a snapshot of this repository may be forgotten.
         self.0.head(&session).await?;
-        self.0.storage.delete(&[crate::format::snapshot::snapshot_key(&session)?]).await
+        forget(&self.0, session).await
     }
 
     async fn check(&self, options: CheckOptions, observer: Arc<dyn Observer>) -> Result<Report> {

@@ -14,6 +14,8 @@ pub struct RepositoryOptions {
     pub level: i32,
     /// A pack is closed at this length, in bytes.
     pub pack_bytes: u64,
+    /// A push writes an index run whenever this many new chunks wait for one. They take about 80 bytes of memory each.
+    pub run_rows: usize,
 }
 
 impl Default for RepositoryOptions {
@@ -24,6 +26,7 @@ impl Default for RepositoryOptions {
             threads: None,
             level: 3,
             pack_bytes: 32 << 20,
+            run_rows: 256 << 10,
         }
     }
 }
@@ -61,6 +64,13 @@ impl RepositoryOptions {
     #[must_use]
     pub fn with_pack_bytes(mut self, bytes: u64) -> Self {
         self.pack_bytes = bytes.clamp(1, 1 << 30);
+        self
+    }
+
+    /// Sets after how many new chunks an index run is written.
+    #[must_use]
+    pub fn with_run_rows(mut self, rows: usize) -> Self {
+        self.run_rows = rows.max(1);
         self
     }
 

@@ -189,11 +189,13 @@ impl Inner {
     /// Every snapshot's id, oldest first.
     pub(crate) async fn snapshot_ids(&self) -> Result<Vec<SessionId>> {
         let listed = self.storage.list_all("snapshots/").await?;
+        // Read after the snapshots: one that its writer created once more after it was forgotten does not come back.
+        let forgotten = crate::session::forgotten(self).await?;
         Ok(listed
             .into_iter()
             .filter_map(|(key, _)| {
                 let id = SessionId::from_hex(key.as_str().strip_prefix("snapshots/")?).ok()?;
-                (snapshot_key(&id).ok()? == key).then_some(id)
+                (snapshot_key(&id).ok()? == key && !forgotten.contains(&id)).then_some(id)
             })
             .collect())
     }

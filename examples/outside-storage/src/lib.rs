@@ -8,14 +8,12 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-type Objects = BTreeMap<Key, (Bytes, ObjectMeta)>;
-
 /// Clones are the same shelf.
 #[derive(Clone, Debug, Default)]
-pub struct Shelf(Arc<Mutex<Objects>>);
+pub struct Shelf(Arc<Mutex<BTreeMap<Key, (Bytes, ObjectMeta)>>>);
 
 impl Shelf {
-    fn objects(&self) -> MutexGuard<'_, Objects> {
+    fn objects(&self) -> MutexGuard<'_, BTreeMap<Key, (Bytes, ObjectMeta)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -117,12 +117,12 @@ impl Screen {
             );
         }
         let paint = self.err_paint;
-        let mut text = format!("{} {}", paint.error("error:"), failure.message);
+        let mut text = format!("{} {}", paint.error("error:"), tame(&failure.message));
         for cause in &failure.causes {
-            text.push_str(&format!("\n  {} {cause}", paint.dim("caused by:")));
+            text.push_str(&format!("\n  {} {}", paint.dim("caused by:"), tame(cause)));
         }
         if let Some(hint) = &failure.hint {
-            text.push_str(&format!("\n  {} {hint}", paint.dim("hint:")));
+            text.push_str(&format!("\n  {} {}", paint.dim("hint:"), tame(hint)));
         }
         self.err_line(&text);
     }

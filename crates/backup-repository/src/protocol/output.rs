@@ -62,6 +62,19 @@ impl<S: SessionName> Output<S> {
         Ok(Some(Object::Run { run: self.next_run(), packs }))
     }
 
+    /// The next run, listing exactly these of the packs that are stored and in no run yet.
+    pub(super) fn begin_run_of(&mut self, packs: &[PackId<S>]) -> Result<RunId<S>, Stop> {
+        if self.run_in_flight {
+            return Err(Stop::Misuse("a run is begun while another is being written"));
+        }
+        if packs.is_empty() || packs.iter().any(|pack| self.stored.binary_search(pack).is_err()) {
+            return Err(Stop::Misuse("a run of packs that are not stored, or stand in a run"));
+        }
+        self.stored.retain(|pack| !packs.contains(pack));
+        self.run_in_flight = true;
+        Ok(self.next_run())
+    }
+
     /// A run made of others: it lists packs that stand in runs already.
     pub(super) fn begin_merged_run(&mut self) -> Result<RunId<S>, Stop> {
         if self.run_in_flight {

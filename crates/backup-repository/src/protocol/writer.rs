@@ -17,6 +17,8 @@ pub struct Writer<S = SessionId> {
     session: S,
     adopts: Vec<S>,
     owned: Vec<S>,
+    /// Whether it lists packs of any session: `repair index`.
+    repairs: bool,
     phase: Phase<S>,
     /// Packs and runs that do not count, ascending.
     condemned_packs: Vec<PackId<S>>,
@@ -55,6 +57,8 @@ pub enum WriterTask<S = SessionId> {
     ListIndex,
     /// List the packs of these sessions and give those that no run of the listing lists to [`Writer::adopted_packs`].
     ListPacks(Vec<S>),
+    /// The same with all packs, of any session.
+    ListAllPacks,
     /// Write packs and runs, as many as it takes; then [`Writer::commit`], or [`Writer::give_up`].
     Write,
     /// The session is over.
@@ -74,6 +78,11 @@ impl<S: SessionName> Writer<S> {
         Writer::with(session, previous, Rules::default())
     }
 
+    /// An owner's session that publishes a run of packs of anybody that stand in none, and commits nothing.
+    pub fn repair(session: S) -> Self {
+        Writer { repairs: true, ..Writer::new(session) }
+    }
+
     #[doc(hidden)]
     pub fn with(session: S, adopts: Vec<S>, rules: Rules) -> Self {
         Writer {
@@ -81,6 +90,7 @@ impl<S: SessionName> Writer<S> {
             session,
             adopts,
             owned: Vec::new(),
+            repairs: false,
             phase: Phase::Start,
             condemned_packs: Vec::new(),
             condemned_runs: Vec::new(),
@@ -105,6 +115,7 @@ impl<S: SessionName> Writer<S> {
             },
             Phase::Condemned => WriterTask::ListCondemned,
             Phase::Index => WriterTask::ListIndex,
+            Phase::Packs if self.repairs => WriterTask::ListAllPacks,
             Phase::Packs => WriterTask::ListPacks(self.owned.clone()),
             Phase::Write => WriterTask::Write,
             Phase::Commit => WriterTask::Create(Object::Commit(self.session)),
@@ -204,11 +215,11 @@ impl<S: SessionName> Writer<S> {
     }
 
     fn after_listings(&self) -> Phase<S> {
-        if self.owned.is_empty() { Phase::Write } else { Phase::Packs }
+        if self.repairs || !self.owned.is_empty() { Phase::Packs } else { Phase::Write }
     }
 
-    /// Packs of adopted sessions that stand in no run; the next run lists those that count, which are returned. The
-    /// caller has read their footers.
+    /// Packs of adopted sessions (of any, for a repair) that stand in no run; the next run lists those that count, which
+    /// are returned. The caller has read their footers.
     ///
     /// # Errors
     /// [`Stop::Misuse`] when it had not asked, or for a pack of another session.
@@ -218,7 +229,7 @@ impl<S: SessionName> Writer<S> {
         }
         let mut kept = Vec::new();
         for pack in packs {
-            if !self.owned.contains(&pack.session) {
+            if !self.repairs && !self.owned.contains(&pack.session) {
                 return Err(Stop::Misuse("a pack of a session that is not adopted"));
             }
             if self.is_present([pack]) {
@@ -269,6 +280,15 @@ impl<S: SessionName> Writer<S> {
         self.output.begin_run()
     }
 
+    /// The name of the next run, which lists exactly these packs: runs are of one kind each.
+    ///
+    /// # Errors
+    /// [`Stop::Misuse`] while another run is being written, or for a pack that is not stored or stands in a run.
+    pub fn begin_run_of(&mut self, packs: &[PackId<S>]) -> Result<RunId<S>, Stop> {
+        self.writing()?;
+        self.output.begin_run_of(packs)
+    }
+
     /// What came of storing the run.
     ///
     /// # Errors
@@ -282,8 +302,11 @@ impl<S: SessionName> Writer<S> {
     /// All chunks of the snapshot are present or stored: commit it next.
     ///
     /// # Errors
-    /// [`Stop::Misuse`] while a pack or run is in flight or a pack stands in no run.
+    /// [`Stop::Misuse`] while a pack or run is in flight or a pack stands in no run, and for a repair.
     pub fn commit(&mut self) -> Result<(), Stop> {
+        if self.repairs {
+            return Err(Stop::Misuse("a repair commits nothing"));
+        }
         self.finish(Phase::Commit)
     }
 

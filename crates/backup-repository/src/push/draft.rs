@@ -101,6 +101,7 @@ fn share(
     let known = Arc::new(Known::new(index, session.condemned().clone()));
     Ok(Shared {
         level: inner.options.level,
+        run_rows: inner.options.run_rows,
         keys: inner.keys.clone(),
         chunker: Chunker::new(inner.config.chunks, inner.keys.seed),
         known: known.clone(),

@@ -16,9 +16,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use tokio::sync::{Notify, Semaphore};
 
-/// Rows that may wait for a run before one is written.
-const MAX_ROWS: usize = 256 << 10;
-
 /// Empty segments that are kept for the next ones.
 const MAX_SPARE: usize = 8;
 
@@ -36,6 +33,8 @@ pub(crate) struct Counters {
 /// What all threads of a push share.
 pub(crate) struct Shared {
     pub(crate) level: i32,
+    /// Rows that may wait for a run before one is written.
+    pub(crate) run_rows: usize,
     pub(crate) keys: DomainKeys,
     pub(crate) chunker: Chunker,
     pub(crate) known: Arc<Known>,
@@ -68,7 +67,7 @@ impl Shared {
     }
 
     pub(crate) fn notice_rows(&self) {
-        if self.data.rows() + self.metadata.packs.rows() >= MAX_ROWS {
+        if self.data.rows() + self.metadata.packs.rows() >= self.run_rows {
             self.many_rows.notify_one();
         }
     }

@@ -38,8 +38,8 @@ impl Publisher {
     }
 
     async fn run(&mut self, shared: &Arc<Shared>, kind: Kind, finished: FinishedPacks) -> Result<()> {
-        let unnamed = || Error::new(ErrorKind::Internal, "packs are stored and no run may list them");
-        let name = self.session.begin_run()?.ok_or_else(unnamed)?;
+        let packs: Vec<_> = finished.packs.iter().map(|pack| pack.name).collect();
+        let name = self.session.begin_run(&packs)?;
         let ids: Vec<_> = finished.packs.iter().flat_map(|pack| pack.footer.chunks.iter().map(|(id, _)| *id)).collect();
         let params = RunParams {
             seal: RunSeal::new(self.inner.config.repository, &self.inner.keys.index, name)?,

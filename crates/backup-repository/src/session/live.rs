@@ -4,7 +4,7 @@ use crate::crypto::random;
 use crate::format::ids::{PackName, RunName, SessionId};
 use crate::format::record::RecordKind;
 use crate::format::snapshot::{snapshot_key, to_ms};
-use crate::protocol::{Lease, Object, Occupant, Outcome, Renewal, RenewalTask, Writer, WriterTask};
+use crate::protocol::{Lease, Occupant, Outcome, PackId, Renewal, RenewalTask, Writer, WriterTask};
 use crate::push::Failure;
 use crate::repository::Inner;
 use backup_core::{Error, ErrorKind, Result, StorageExt};
@@ -81,7 +81,7 @@ impl LiveSession {
                     session.writer().indexed(void)?;
                 }
                 WriterTask::Write => break,
-                WriterTask::ListRuns(_) | WriterTask::ListPacks(_) | WriterTask::Done => {
+                WriterTask::ListRuns(_) | WriterTask::ListPacks(_) | WriterTask::ListAllPacks | WriterTask::Done => {
                     return Err(Error::new(ErrorKind::Internal, "a fresh session adopts nothing"));
                 }
             }
@@ -109,12 +109,10 @@ impl LiveSession {
         self.writer().is_run_of_use(run.into())
     }
 
-    /// The name of the next run, which lists all packs stored since the last.
-    pub(crate) fn begin_run(&self) -> Result<Option<RunName>> {
-        match self.writer().begin_run()? {
-            Some(Object::Run { run, .. }) => Ok(Some(run.into())),
-            _ => Ok(None),
-        }
+    /// The name of the next run, which lists exactly these packs.
+    pub(crate) fn begin_run(&self, packs: &[PackName]) -> Result<RunName> {
+        let packs: Vec<PackId> = packs.iter().map(|pack| (*pack).into()).collect();
+        Ok(self.writer().begin_run_of(&packs)?.into())
     }
 
     pub(crate) fn run_stored(&self, outcome: Outcome) -> Result<()> {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::time::SystemTime;
 
 /// What a session's start and renewals say of it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct SessionInfo {
     pub(crate) name: String,
     pub(crate) host: String,
@@ -121,4 +121,18 @@ pub(crate) async fn read_clear<T: DeserializeOwned>(inner: &Inner, kind: RecordK
     raw.verify(kind, &inner.config.repository, key.as_str(), &inner.config.signing)
         .map_err(|e| e.context("key", key))?;
     from_json(raw.payload).map_err(|e| e.context("key", key))
+}
+
+/// Whether a record stands there as it was written.
+///
+/// # Errors
+/// What the storage said.
+pub(crate) async fn is_valid(inner: &Inner, kind: RecordKind, key: &Key) -> Result<bool> {
+    match inner.storage.get_bytes(key, MAX_RECORD).await {
+        Ok(bytes) => Ok(RawRecord::parse(&bytes)
+            .and_then(|raw| raw.verify(kind, &inner.config.repository, key.as_str(), &inner.config.signing))
+            .is_ok()),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Damaged) => Ok(false),
+        Err(error) => Err(error),
+    }
 }

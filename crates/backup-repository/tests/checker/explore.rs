@@ -38,13 +38,7 @@ fn explore(name: &'static str, store: Store, parts: &[Part], adapt: impl FnOnce(
     let mut discoveries = checker.discoveries();
     for property in model.properties() {
         match (property.expectation.discovery_is_failure(), discoveries.remove(property.name)) {
-            (true, Some(path)) => panic!(
-                "{name}: not so: {}\n{}",
-                property.name,
-                crate::trace::steps(model, &path)
-                    + &crate::trace::end(&path)
-                    + &crate::trace::store(&path.last_state().store)
-            ),
+            (true, Some(path)) => panic!("{name}: not so: {}\n{}", property.name, crate::trace::path(model, path)),
             (false, None) if saw_all => panic!("{name}: never so: {}", property.name),
             _ => {}
         }
@@ -112,6 +106,6 @@ fn an_empty_repository_with_two_pushes_a_prune_and_a_fence() {
 
 #[test]
 fn a_push_that_is_forgotten_while_its_answer_is_lost() {
-    let parts = [Push(1, 1), Forget(Sid::push(1)), MergingPrune(3), Owner(1)];
+    let parts = [Push(1, 1), Forget(Sid::push(1)), Prune(3), Owner(1)];
     explore("push, forget, prune, fence", garbage(), &parts, |s| s.with(&[PushLosesAnswers]));
 }

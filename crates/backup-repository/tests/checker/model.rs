@@ -6,9 +6,7 @@ use crate::push::Push;
 use crate::scenarios::{Fault, Part};
 use crate::store::{IndexObject, Sid, SnapshotObject, Store};
 use crate::torn::{Prefix, torn, under};
-use backup_repository::protocol::{
-    Fence, FenceTask, Forget, ForgetTask, Object, PruneTask, Rules, RunId, Stop, WriterTask,
-};
+use backup_repository::protocol::{Fence, FenceTask, Forget, ForgetTask, PruneTask, Rules, RunId, Stop, WriterTask};
 use stateright::{Model, Property};
 
 /// Who takes part, and what may happen.
@@ -108,22 +106,16 @@ impl Scenario {
         client.settle();
     }
 
-    /// Who acts, and what it does.
-    pub fn describe(&self, world: &World, act: Act) -> (String, String) {
-        let (client, how) = match act {
-            Act::Step(client) | Act::Fence(client, _) | Act::Kill(client) => (client, String::new()),
-            Act::Lose(client) => (client, " (no answer)".to_owned()),
-            Act::Begin(client) => (client, " (begins)".to_owned()),
-            Act::End(client, shows) => (client, format!(" (ends, changes seen: {shows:#b})")),
-        };
-        let (who, what) = match (&world.clients[client], act) {
-            (Client::Owner(..), Act::Fence(_, target)) => {
-                ("owner".to_owned(), format!("tombstone snapshots/{target:?}"))
-            }
-            (client, Act::Kill(_)) => (client.name(), "die".to_owned()),
-            (client, _) => (client.name(), client.describe(&world.store)),
-        };
-        (who, what + &how)
+    pub fn describe(&self, world: &World, act: Act) -> String {
+        let step = |client: usize| world.clients[client].describe(&world.store);
+        match act {
+            Act::Step(client) => step(client),
+            Act::Lose(client) => format!("{}; the answer is lost", step(client)),
+            Act::Begin(client) => format!("{} begins", step(client)),
+            Act::End(client, shows) => format!("{} ends (changes shown: {shows:#b})", step(client)),
+            Act::Kill(client) => format!("{:?} dies", world.clients[client].session().expect("a session dies")),
+            Act::Fence(_, target) => format!("owner: create tombstone snapshots/{target:?}"),
+        }
     }
 }
 
@@ -211,29 +203,16 @@ impl Client {
         }
     }
 
-    /// Whether the next operation creates something whose answer is worth losing: to start or to end twice is nothing.
+    /// Whether the next operation creates something, whose answer may be lost.
     fn creates(&self) -> bool {
-        let matters = |object: &Object<Sid>| !matches!(object, Object::Start { .. } | Object::End(_));
         match self {
-            Client::Push(push) | Client::Resume(push, _) => match push.task() {
-                Ok(WriterTask::Create(object)) => matters(&object),
-                Ok(WriterTask::Write) => true,
-                _ => false,
-            },
-            Client::Prune(pruner) => match pruner.task() {
-                Ok(PruneTask::Create(object)) => matters(&object),
-                Ok(PruneTask::Merge(_) | PruneTask::Copy { .. }) => true,
-                _ => false,
-            },
+            Client::Push(push) | Client::Resume(push, _) => {
+                matches!(push.task(), Ok(WriterTask::Create(_) | WriterTask::Write))
+            }
+            Client::Prune(pruner) => {
+                matches!(pruner.task(), Ok(PruneTask::Create(_) | PruneTask::Merge(_) | PruneTask::Copy { .. }))
+            }
             _ => false,
-        }
-    }
-
-    fn name(&self) -> String {
-        match self {
-            Client::Owner(..) => "owner".to_owned(),
-            Client::Forgetter(..) => "forget".to_owned(),
-            _ => self.session().map(|session| format!("{session:?}")).unwrap_or_default(),
         }
     }
 
@@ -242,19 +221,18 @@ impl Client {
             Client::Push(push) | Client::Resume(push, _) => push.describe(),
             Client::Prune(pruner) => pruner.describe(store),
             Client::Owner(Some(fence), _) => match fence.next() {
-                FenceTask::Create(object) => crate::trace::object(&object),
-                FenceTask::ListRuns(session) => format!("list index/{session:?}-"),
-                FenceTask::Done(_) => "nothing".to_owned(),
+                FenceTask::Create(object) => format!("owner: {}", crate::trace::object(&object)),
+                task => format!("owner: {task:?}"),
             },
             Client::Forgetter(None, target, rules) => {
                 Client::Forgetter(Some(Forget::with(*target, *rules)), *target, *rules).describe(store)
             }
             Client::Forgetter(Some(forget), ..) => match forget.next() {
-                ForgetTask::Create(object) => crate::trace::object(&object),
-                ForgetTask::Delete(removal) => crate::trace::removal(removal),
-                ForgetTask::Done => "nothing".to_owned(),
+                ForgetTask::Create(object) => format!("forget: {}", crate::trace::object(&object)),
+                ForgetTask::Delete(removal) => format!("forget: {}", crate::trace::removal(removal)),
+                ForgetTask::Done => "forget: done".to_owned(),
             },
-            _ => "nothing".to_owned(),
+            _ => "nobody".to_owned(),
         }
     }
 }

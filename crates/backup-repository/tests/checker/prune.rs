@@ -235,27 +235,24 @@ impl Pruner {
 
     /// What the next step does, for people.
     pub fn describe(&self, store: &Store) -> String {
-        use crate::trace::{object, pack, packs, removal, run};
-        match self.machine.next() {
-            Ok(PruneTask::Create(Object::End(session))) if session == self.session() => "end".to_owned(),
-            Ok(PruneTask::Create(created)) => object(&created),
-            Ok(PruneTask::ListCondemned) => "list condemned".to_owned(),
-            Ok(PruneTask::ListSessions) => "list sessions".to_owned(),
-            Ok(PruneTask::ListSnapshots) => "list snapshots".to_owned(),
-            Ok(PruneTask::ListIndex) => "list index".to_owned(),
-            Ok(PruneTask::ListPacks) => "list packs".to_owned(),
+        use crate::push::{name, names};
+        let what = match self.machine.next() {
+            Ok(PruneTask::Create(object)) => crate::trace::object(&object),
             Ok(PruneTask::Copy { .. } | PruneTask::Merge(_)) => match (&self.pack, &self.run) {
-                (Some((name, _)), _) => format!("copy from pack {} to {}", packs(self.copy.keys()), pack(name)),
-                (None, Some((name, rows))) => format!("publish run {} ({})", run(name), packs(rows.keys())),
+                (Some((pack, _)), _) => format!("copy chunks of {} to pack {}", names(self.copy.keys()), name(pack)),
+                (None, Some((run, rows))) => {
+                    format!("publish run {:?}-{} of packs {}", run.session, run.number, names(rows.keys()))
+                }
                 (None, None) => "nothing".to_owned(),
             },
             Ok(PruneTask::Delete(removals)) => match removals.into_iter().find(|removal| is_there(store, *removal)) {
-                Some(found) => removal(found),
+                Some(removal) => crate::trace::removal(removal),
                 None => "find nothing left to delete".to_owned(),
             },
-            Ok(PruneTask::Mark | PruneTask::Done) => "nothing".to_owned(),
+            Ok(task) => format!("{task:?}"),
             Err(stop) => stop.to_string(),
-        }
+        };
+        format!("{:?}: {what}", self.session())
     }
 }
 

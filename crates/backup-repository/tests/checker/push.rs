@@ -2,6 +2,7 @@
 
 use crate::store::{Chunks, Rows, Sid, SnapshotObject, Store};
 use backup_repository::protocol::{Object, Outcome, PackId, Rules, RunId, Stop, Writer, WriterTask};
+use std::fmt::Write as _;
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Push {
@@ -124,21 +125,27 @@ impl Push {
 
     /// What the next step does, for people.
     pub fn describe(&self) -> String {
-        use crate::trace::{chunks, object, pack, packs, run};
-        match self.machine.next() {
+        let mut text = format!("{:?}: ", self.session());
+        let _ = match self.machine.next() {
             Ok(WriterTask::Write) => match (&self.pack, &self.run) {
-                (Some((name, content)), _) => format!("store pack {} ({})", pack(name), chunks(*content)),
-                (None, Some((name, rows))) => format!("publish run {} ({})", run(name), packs(rows.keys())),
-                (None, None) => "nothing".to_owned(),
+                (Some((pack, chunks)), _) => write!(text, "store pack {} with chunks {chunks:#b}", name(pack)),
+                (None, Some((run, rows))) => {
+                    write!(text, "publish run {:?}-{} of packs {}", run.session, run.number, names(rows.keys()))
+                }
+                (None, None) => write!(text, "nothing"),
             },
-            Ok(WriterTask::Create(Object::End(session))) if session == self.session() => "end".to_owned(),
-            Ok(WriterTask::Create(created)) => object(&created),
-            Ok(WriterTask::ListRuns(session)) => format!("list index/{session:?}-"),
-            Ok(WriterTask::ListCondemned) => "list condemned".to_owned(),
-            Ok(WriterTask::ListIndex) => "list index".to_owned(),
-            Ok(WriterTask::ListPacks(_)) => "list packs".to_owned(),
-            Ok(WriterTask::Done) => "nothing".to_owned(),
-            Err(stop) => stop.to_string(),
-        }
+            Ok(WriterTask::Create(object)) => write!(text, "{}", crate::trace::object(&object)),
+            Ok(task) => write!(text, "{task:?}"),
+            Err(stop) => write!(text, "{stop}"),
+        };
+        text
     }
+}
+
+pub fn name(pack: &PackId<Sid>) -> String {
+    format!("{:?}-{}", pack.session, pack.number)
+}
+
+pub fn names<'a>(packs: impl Iterator<Item = &'a PackId<Sid>>) -> String {
+    packs.map(name).collect::<Vec<_>>().join(", ")
 }

@@ -1,146 +1,100 @@
 //! What happened, for people.
 
 use crate::model::{Act, Scenario, World};
-use crate::store::{Chunks, IndexObject, Sid, SnapshotObject, Store};
-use backup_repository::protocol::{Condemned, Object, PackId, Removal, RunId};
+use crate::push::{name, names};
+use crate::store::{IndexObject, Sid, SnapshotObject, Store};
+use backup_repository::protocol::{Object, Removal};
 use stateright::Path;
 use std::fmt::Write as _;
 
-/// The width of a printed trace.
-const WIDTH: usize = 110;
-
-pub fn pack(pack: &PackId<Sid>) -> String {
-    format!("{:?}-{}", pack.session, pack.number)
-}
-
-pub fn packs<'a>(all: impl Iterator<Item = &'a PackId<Sid>>) -> String {
-    all.map(pack).collect::<Vec<_>>().join(", ")
-}
-
-pub fn run(run: &RunId<Sid>) -> String {
-    format!("{:?}-{}", run.session, run.number)
-}
-
-/// Chunks by letters.
-pub fn chunks(chunks: Chunks) -> String {
-    (0..Chunks::BITS).filter(|bit| chunks >> bit & 1 == 1).map(|bit| char::from(b'a' + bit as u8)).collect()
-}
-
-fn sessions(sessions: &[Sid]) -> String {
-    if sessions.is_empty() {
-        "nobody".to_owned()
-    } else {
-        sessions.iter().map(|s| format!("{s:?}")).collect::<Vec<_>>().join(", ")
-    }
-}
-
-fn condemned(names: &Condemned<Sid>) -> String {
-    let packs = names.packs.iter().map(|name| format!("pack {}", pack(name)));
-    packs.chain(names.runs.iter().map(|name| format!("run {}", run(name)))).collect::<Vec<_>>().join(", ")
-}
-
 pub fn object(object: &Object<Sid>) -> String {
     match object {
-        Object::Start { .. } => "start".to_owned(),
-        Object::Renewal { .. } => "renew".to_owned(),
-        Object::End(session) => format!("sessions/{session:?}/end"),
-        Object::Run { run: name, .. } => format!("publish run {}", run(name)),
-        Object::RunTombstone(name) => format!("tombstone index/{}", run(name)),
+        Object::Start { session, .. } => format!("create sessions/{session:?}/0"),
+        Object::Renewal { session, number } => format!("create sessions/{session:?}/{number}"),
+        Object::End(session) => format!("create sessions/{session:?}/end"),
+        Object::Run { run, packs } => {
+            format!("publish run {:?}-{} of {}", run.session, run.number, names(packs.iter()))
+        }
+        Object::RunTombstone(run) => format!("create tombstone index/{:?}-{}", run.session, run.number),
         Object::Void(session) => format!("create index/{session:?}.void"),
         Object::Commit(session) => format!("commit snapshots/{session:?}"),
         Object::SnapshotTombstone { session, tombstone } => match tombstone.by {
-            Some(by) => format!("tombstone snapshots/{session:?} by {by:?}"),
-            None => format!("tombstone snapshots/{session:?}"),
+            Some(by) => format!("create tombstone snapshots/{session:?} by {by:?}"),
+            None => format!("create tombstone snapshots/{session:?}"),
         },
-        Object::Condemned { record, names } => format!("create condemned/{record:?}: {}", condemned(names)),
-        Object::Waits { record, sessions: open } => format!("{record:?}.waits: {}", sessions(open)),
-        Object::Gone { record, sessions: open } => format!("{record:?}.gone: {}", sessions(open)),
-        Object::Forgotten(snapshot) => format!("note that {snapshot:?} is forgotten"),
+        Object::Condemned { record, names: condemned } => {
+            let runs = condemned.runs.iter().map(|run| format!("run {:?}-{}", run.session, run.number));
+            let packs = condemned.packs.iter().map(|pack| format!("pack {}", name(pack)));
+            format!("create condemned/{record:?} naming {}", packs.chain(runs).collect::<Vec<_>>().join(", "))
+        }
+        Object::Waits { record, sessions } => format!("create condemned/{record:?}.waits for {sessions:?}"),
+        Object::Gone { record, sessions } => format!("create condemned/{record:?}.gone with {sessions:?}"),
+        Object::Forgotten(snapshot) => format!("note that snapshot {snapshot:?} is forgotten"),
     }
 }
 
 pub fn removal(removal: Removal<Sid>) -> String {
     match removal {
-        Removal::Pack(name) => format!("delete pack {}", pack(&name)),
-        Removal::Index(name) => format!("delete index/{}", run(&name)),
+        Removal::Pack(pack) => format!("delete pack {}", name(&pack)),
+        Removal::Index(run) => format!("delete index/{:?}-{}", run.session, run.number),
         Removal::Void(session) => format!("delete index/{session:?}.void"),
         Removal::Snapshot(session) => format!("delete snapshots/{session:?}"),
-        Removal::Gone(record) => format!("delete {record:?}.gone"),
-        Removal::Waits(record) => format!("delete {record:?}.waits"),
+        Removal::Gone(record) => format!("delete condemned/{record:?}.gone"),
+        Removal::Waits(record) => format!("delete condemned/{record:?}.waits"),
         Removal::Record(record) => format!("delete condemned/{record:?}"),
         Removal::Session(session) => format!("delete sessions/{session:?}"),
     }
 }
 
-/// All objects, a kind a line.
 pub fn store(store: &Store) -> String {
     let mut text = String::new();
-    let open = store.sessions.iter().map(|(s, ended)| format!("{s:?}{}", if *ended { " (over)" } else { "" }));
-    let all_packs = store.packs.iter().map(|(name, content)| format!("{} ({})", pack(name), chunks(*content)));
-    let index = store.index.iter().map(|(name, object)| match object {
-        IndexObject::Run(rows) => format!("{} ({})", run(name), packs(rows.keys())),
-        IndexObject::Tombstone => format!("{} (tombstone)", run(name)),
+    let sessions = store.sessions.iter().map(|(s, ended)| format!("{s:?}{}", if *ended { " (over)" } else { "" }));
+    let packs = store.packs.iter().map(|(pack, chunks)| format!("{} {chunks:#b}", name(pack)));
+    let index = store.index.iter().map(|(run, object)| match object {
+        IndexObject::Run(rows) => format!("{:?}-{} → {}", run.session, run.number, names(rows.keys())),
+        IndexObject::Tombstone => format!("{:?}-{} †", run.session, run.number),
     });
-    let void = store.void.iter().map(|session| format!("{session:?}.void"));
-    let snapshots = store.snapshots.iter().map(|(session, object)| match object {
-        SnapshotObject::Commit(_) if store.forgotten.contains(session) => format!("{session:?} (forgotten)"),
-        SnapshotObject::Commit(content) => format!("{session:?} ({})", chunks(*content)),
-        SnapshotObject::Tombstone(_) => format!("{session:?} (tombstone)"),
+    let void = store.void.iter().map(|s| format!("{s:?}.void"));
+    let snapshots = store.snapshots.iter().map(|(s, object)| match object {
+        SnapshotObject::Commit(_) if store.forgotten.contains(s) => format!("{s:?} forgotten"),
+        SnapshotObject::Commit(chunks) => format!("{s:?} {chunks:#b}"),
+        SnapshotObject::Tombstone(_) => format!("{s:?} †"),
     });
-    let records = store.condemned.iter().map(|(name, record)| {
-        let names = record.names.as_ref().map(condemned).unwrap_or_default();
-        format!("{name:?} ({names}; waits {:?}; gone {:?})", record.waits, record.gone)
+    let condemned = store.condemned.iter().map(|(s, record)| {
+        let named = record.names.iter().flat_map(|names| {
+            let packs = names.packs.iter().map(|pack| format!("pack {}", name(pack)));
+            packs.chain(names.runs.iter().map(|run| format!("run {:?}-{}", run.session, run.number)))
+        });
+        let named = named.collect::<Vec<_>>().join(", ");
+        format!("{s:?} ({named}; waits {:?}, gone {:?})", record.waits, record.gone)
     });
     let mut line = |what: &str, items: Vec<String>| {
-        let items = if items.is_empty() { "none".to_owned() } else { items.join(" · ") };
-        let _ = writeln!(text, "{what:<10} {items}");
+        let _ =
+            writeln!(text, "       {what}: {}", if items.is_empty() { "none".to_owned() } else { items.join(" · ") });
     };
-    line("sessions", open.collect());
-    line("packs", all_packs.collect());
+    line("sessions", sessions.collect());
+    line("packs", packs.collect());
     line("index", index.chain(void).collect());
     line("snapshots", snapshots.collect());
-    line("condemned", records.collect());
+    line("condemned", condemned.collect());
     text
 }
 
-/// The steps of a path: a line for what one client does before another has its turn.
-pub fn steps(scenario: &Scenario, path: &Path<World, Act>) -> String {
+/// The steps of a path, one a line, and the storage at its end.
+pub fn path(scenario: &Scenario, path: Path<World, Act>) -> String {
     let mut text = String::new();
-    let (mut last, mut width) = (String::new(), 0);
-    for (world, act) in path.clone().into_vec() {
-        let Some(act) = act else { continue };
-        let (who, what) = scenario.describe(&world, act);
-        let is_same = who == last;
-        if is_same && width + what.chars().count() + 3 <= WIDTH {
-            let _ = write!(text, " · {what}");
-            width += what.chars().count() + 3;
-        } else {
-            let begin = if is_same { String::new() } else { who.clone() };
-            let gap = if text.is_empty() { "" } else { "\n" };
-            let _ = write!(text, "{gap}{begin:<7} {what}");
-            width = 8 + what.chars().count();
-        }
-        last = who;
+    let mut steps = path.into_vec();
+    let (last, _) = steps.pop().expect("a path without a state");
+    for (number, (world, act)) in steps.iter().enumerate() {
+        let act = act.expect("a step without an action");
+        let _ = writeln!(text, "  {:>3}  {}", number + 1, scenario.describe(world, act));
     }
-    text.push('\n');
-    text
-}
-
-/// What is wrong at the end of a path.
-pub fn end(path: &Path<World, Act>) -> String {
-    let world = path.last_state();
-    let lost = world.store.lost();
-    let mut text = String::new();
-    if let Some(wrong) = world.wrong {
-        let _ = writeln!(text, "→ {wrong}");
+    if let Some(wrong) = last.wrong {
+        let _ = writeln!(text, "       wrong: {wrong}");
     }
-    for (session, object) in &world.store.snapshots {
-        if let SnapshotObject::Commit(content) = object
-            && content & lost != 0
-            && !world.store.forgotten.contains(session)
-        {
-            let _ = writeln!(text, "→ lost: chunk {} of snapshot {session:?}", chunks(content & lost));
-        }
+    let _ = write!(text, "{}", store(&last.store));
+    if last.store.lost() != 0 {
+        let _ = writeln!(text, "       lost: chunks {:#b}", last.store.lost());
     }
     text
 }

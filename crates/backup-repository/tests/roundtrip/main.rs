@@ -187,3 +187,34 @@ async fn a_push_that_is_dropped_leaves_no_snapshot() {
     let (pulled, _) = pull(&repository, &first.summary.id, &Selection::default()).await.unwrap();
     assert_same(&tree, &pulled);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_small_packs_and_runs_are_as_good_as_one() {
+    let (place, _) = Place::new().await;
+    let repository = place.open(place.options().with_pack_bytes(20_000).with_run_rows(50)).await;
+    let tree = sample();
+    let (first, _, _) = push(&repository, "n", MemoryCapture::new(&tree, 60)).await.unwrap();
+    let objects = place.storage.list_all("").await.unwrap();
+    let count = |prefix: &str| objects.iter().filter(|(key, _)| key.as_str().starts_with(prefix)).count();
+    assert!(count("packs/") > 40 && count("index/") > 4, "{} packs, {} runs", count("packs/"), count("index/"));
+    let (pulled, _) = pull(&repository, &first.summary.id, &Selection::default()).await.unwrap();
+    assert_same(&tree, &pulled);
+    let report = repository.check(CheckOptions::default().with_read(ReadData::All), Arc::new(Silent)).await.unwrap();
+    assert!(report.is_clean(), "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forgotten_snapshot_does_not_come_back() {
+    let (place, repository) = Place::new().await;
+    let tree = sample();
+    let (first, _, _) = push(&repository, "n", MemoryCapture::new(&tree, 4096)).await.unwrap();
+    let key = Key::new(format!("snapshots/{}", first.summary.id)).unwrap();
+    let object = place.storage.get_bytes(&key, 1 << 20).await.unwrap();
+    repository.forget(&first.summary.id).await.unwrap();
+    assert!(repository.list().await.unwrap().is_empty());
+    // A writer whose answer was lost creates it once more.
+    place.storage.create(&key, object).await.unwrap();
+    assert!(repository.list().await.unwrap().is_empty());
+    let error = repository.forget(&BackupId("00".repeat(16))).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}

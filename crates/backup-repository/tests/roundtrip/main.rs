@@ -196,7 +196,8 @@ async fn many_small_packs_and_runs_are_as_good_as_one() {
     let (first, _, _) = push(&repository, "n", MemoryCapture::new(&tree, 60)).await.unwrap();
     let objects = place.storage.list_all("").await.unwrap();
     let count = |prefix: &str| objects.iter().filter(|(key, _)| key.as_str().starts_with(prefix)).count();
-    assert!(count("packs/") > 40 && count("index/") > 4, "{} packs, {} runs", count("packs/"), count("index/"));
+    // How often a run is written between depends on timing; one of each kind is certain.
+    assert!(count("packs/") > 40 && count("index/") >= 2, "{} packs, {} runs", count("packs/"), count("index/"));
     let (pulled, _) = pull(&repository, &first.summary.id, &Selection::default()).await.unwrap();
     assert_same(&tree, &pulled);
     let report = repository.check(CheckOptions::default().with_read(ReadData::All), Arc::new(Silent)).await.unwrap();

@@ -55,8 +55,10 @@ pub(super) fn read_or_make(file: &Path, screen: &Screen) -> Result<MadeIdentity>
         Err(error) => return Err(Failure::file("cannot look for the identity", file, error)),
     };
     // Also a new one is read back: what stands in the file is what must open the repository one day.
-    let recipient =
-        recipient_of(&read(file, screen)?).map_err(|error| Failure::from(error.context("file", file.display())))?;
+    let recipient = recipient_of(&read(file, screen)?).map_err(|error| {
+        Failure::from(error.context("file", file.display()))
+            .hint("an SSH key is named by its public half: --recipient \"$(cat KEY.pub)\"")
+    })?;
     Ok(MadeIdentity { file: file.to_owned(), recipient, is_new })
 }
 

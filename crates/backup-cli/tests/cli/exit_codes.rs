@@ -120,6 +120,33 @@ fn damaged_content_ends_with_4_and_spares_the_rest() {
     assert_eq!(fs::read(world.pulled("out", "src/good")).unwrap(), b"good");
     let path = world.path("src/bad");
     assert_eq!(world.run(["cat", "--repo", "repo", "latest:bad", path.to_str().unwrap()]).code, 4);
+
+    // A check of the content names the pack and the snapshot, and not the other one.
+    world.ok(["check", "--repo", "repo"]);
+    let check = world.run(["check", "--repo", "repo", "--read-data", "--json"]);
+    assert_eq!(check.code, 4, "{check}");
+    let report = check.json();
+    let findings = report["findings"].as_array().unwrap();
+    let name = pack.strip_prefix(world.path("repo")).unwrap().to_str().unwrap();
+    assert!(!findings.is_empty() && findings.iter().all(|finding| finding["object"] == name), "{check}");
+    let bad = &world.ids()[1];
+    assert!(findings.iter().all(|finding| finding["affects"] == serde_json::json!([bad])), "{check}");
+    let text = world.run(["check", "--repo", "repo", "--read-data=100%"]);
+    assert!(text.text().contains(name) && text.text().contains(bad.as_str()), "{text}");
+}
+
+#[test]
+fn a_check_of_a_sound_repository_finds_nothing() {
+    let world = World::with_repository();
+    world.file("src/x", "x");
+    world.ok(["push", "--repo", "repo", "src"]);
+    for depth in [&[][..], &["--read-data"], &["--read-data=50%"], &["--read-data=1/2"]] {
+        let ran = world.ok([&["check", "--repo", "repo"], depth].concat());
+        assert!(ran.err.contains("no damage found"), "{ran}");
+    }
+    let report = world.ok(["check", "--repo", "repo", "--read-data", "--json"]).json();
+    assert_eq!((&report["clean"], &report["findings"]), (&true.into(), &serde_json::json!([])));
+    assert_eq!(report["checked"]["snapshots"], 1, "{report}");
 }
 
 fn files_below(folder: &std::path::Path) -> Vec<std::path::PathBuf> {

@@ -56,6 +56,11 @@ async fn of_caches_only_the_tag_is_taken() {
     assert_eq!(names(&captured, &place), expected);
     let named = capture(&Files::new([place.join("cache")]).unwrap().without_caches()).await;
     assert_eq!(names(&named, &place).len(), 5);
+    // A root inside of a cache is captured, what lies beside it is not.
+    tree(&place, &["cache/z/root/c", "cache/z/y"]);
+    let inside = Files::new([place.join("cache/z/root"), place.clone()]).unwrap().without_caches();
+    let below_cache = ["/cache", "/cache/CACHEDIR.TAG", "/cache/z", "/cache/z/root", "/cache/z/root/c"];
+    assert_eq!(names(&capture(&inside).await, &place)[..5], below_cache);
 }
 
 #[tokio::test]

@@ -17,7 +17,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Files and directories of this host: a capture of some roots, or a restore into a directory.
+/// Files and directories of this host (Linux): a capture of some roots, or a restore into a directory.
+///
+/// A listing costs one `stat` for each regular file and nothing else: extended attributes come with the content. So a
+/// regular file whose fingerprint is not known must be fetched, even when it is empty.
+///
+/// The outcome of a capture counts what was `excluded` (not what lies below it); that of a restore counts entries
+/// `restored`, `unchanged`, `kept` (by [`Overwrite`](crate::Overwrite)), `deleted` (not what lay below them) and
+/// `sockets_skipped`.
 #[derive(Clone, Debug)]
 pub struct Files {
     roots: Vec<Root>,

@@ -1,11 +1,9 @@
 //! Trees of files of this host.
 //!
-//! **Capture.** Entries carry the absolute path of what they stand for; the directories above a root are entries
-//! too. A listing costs one `stat` for each regular file and nothing else: its extended attributes come with its
-//! content, from [`backup_core::FileReader::finish`], so a file whose fingerprint is not known must be fetched even
-//! when it is empty. All other entries are complete when they are listed.
-//!
-//! **Restore.** Works below one open directory, one component at a time, and follows no symbolic link.
+//! `walk` lists directories on several threads and emits entries in canonical order; `reader` opens and reads what is
+//! wanted, on the engine's threads. `restore` writes below one directory. Both work with handles of directories
+//! (`sys::dir`), one component at a time and never through a symbolic link that the user has not named, so paths may
+//! be of any length and nobody can divert them.
 
 mod caches;
 mod capture;

@@ -130,7 +130,8 @@ impl Task {
             self.device = Some(stat.device);
         }
         let elsewhere = self.device.is_some_and(|device| device != stat.device);
-        if !self.whole || elsewhere {
+        self.whole &= !elsewhere;
+        if !self.whole {
             return Ok(Some((SortedNames::of_sorted(planned(node, None)), descriptor)));
         }
         let mut tagged = false;
@@ -142,6 +143,7 @@ impl Task {
         let named = node.is_some_and(|node| node.root);
         if tagged && !named && is_cache(descriptor.as_fd()) {
             report.excluded(names.in_memory().saturating_sub(1) as u64);
+            self.whole = false;
             return Ok(Some((SortedNames::of_sorted(planned(node, Some(CACHE_TAG))), descriptor)));
         }
         Ok(Some((names, descriptor)))

@@ -20,6 +20,8 @@ use backup_core::{
     Committed, Component, ComponentSpec, Draft, Error, ErrorKind, Ingest, Observer, Outcome, PushStats, Result, Spec,
     Status, Totals,
 };
+use futures_util::future::{Either, select};
+use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime};
@@ -35,8 +37,7 @@ pub(crate) struct RepositoryDraft {
     clock: Instant,
     engine: Engine,
     publisher: Arc<tokio::sync::Mutex<Publisher>>,
-    /// Writes a run whenever many rows wait.
-    checkpoints: JoinHandle<()>,
+    checkpoints: Checkpoints,
     components: Vec<StoredComponent>,
     trust: Trust,
     sequence: u64,
@@ -52,11 +53,11 @@ pub(crate) async fn begin(inner: Arc<Inner>, spec: Spec, observer: Arc<dyn Obser
     let index = Arc::new(load(&inner, &cache, true, &|run| session.is_run_of_use(run)).await?);
     let series = session.id().series();
     let own: Vec<SessionId> = inner.snapshot_ids().await?.into_iter().filter(|id| id.series() == series).collect();
-    let trust = Trust::load(&inner, &series, &index);
+    let trust = Trust::load(&inner, &series, &index, session.records());
     let shared = Arc::new(share(&inner, &session, index, failure, observer)?);
     let engine = Engine::start(shared.clone(), inner.options.thread_count())?;
     let publisher = Arc::new(tokio::sync::Mutex::new(Publisher::new(inner.clone(), session.clone(), cache)));
-    let checkpoints = tokio::spawn(checkpoints(shared, publisher.clone()));
+    let checkpoints = Checkpoints::start(shared, publisher.clone());
     Ok(RepositoryDraft {
         session,
         spec,
@@ -117,13 +118,41 @@ fn share(
     })
 }
 
-async fn checkpoints(shared: Arc<Shared>, publisher: Arc<tokio::sync::Mutex<Publisher>>) {
-    loop {
-        shared.many_rows.notified().await;
-        if let Err(error) = publisher.lock().await.publish(&shared).await {
-            shared.failure.set(error);
-            return;
-        }
+/// Writes a run whenever many rows wait.
+struct Checkpoints {
+    stop: Arc<Notify>,
+    task: JoinHandle<()>,
+}
+
+impl Checkpoints {
+    fn start(shared: Arc<Shared>, publisher: Arc<tokio::sync::Mutex<Publisher>>) -> Self {
+        let stop = Arc::new(Notify::new());
+        let stopped = stop.clone();
+        let task = tokio::spawn(async move {
+            loop {
+                let (many, stop) = (pin!(shared.many_rows.notified()), pin!(stopped.notified()));
+                if matches!(select(stop, many).await, Either::Left(_)) {
+                    return;
+                }
+                if let Err(error) = publisher.lock().await.publish(&shared).await {
+                    return shared.failure.set(error);
+                }
+            }
+        });
+        Checkpoints { stop, task }
+    }
+
+    /// No run is begun any more; one that is being written is finished, for its number is taken.
+    async fn close(&mut self) -> Result<()> {
+        self.stop.notify_one();
+        let joined = (&mut self.task).await;
+        joined.map_err(|e| Error::new(ErrorKind::Internal, "writing an index run panicked: please report").source(e))
+    }
+}
+
+impl Drop for Checkpoints {
+    fn drop(&mut self) {
+        self.stop.notify_one();
     }
 }
 
@@ -166,7 +195,7 @@ impl Draft for RepositoryDraft {
 
     async fn commit(mut self: Box<Self>) -> Result<Committed> {
         let shared = self.engine.shared.clone();
-        self.checkpoints.abort();
+        self.checkpoints.close().await?;
         let threads = self.engine.close();
         // Panics inside them were caught and recorded.
         let joined =
@@ -191,7 +220,7 @@ impl Draft for RepositoryDraft {
     }
 
     async fn abort(mut self: Box<Self>) -> Result<()> {
-        self.checkpoints.abort();
+        self.checkpoints.close().await?;
         let shared = self.engine.shared.clone();
         let threads = self.engine.close();
         let joined =

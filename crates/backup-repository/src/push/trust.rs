@@ -1,3 +1,4 @@
+use crate::format::ids::SessionId;
 use crate::index::IndexSet;
 use crate::repository::Inner;
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,8 @@ use xxhash_rust::xxh3::xxh3_64;
 pub(crate) struct Trust {
     folder: Option<PathBuf>,
     series: String,
+    /// Names of the records that this session has seen.
+    condemned: Vec<String>,
     /// The tag of the listing whose chunks are all there.
     vouched: Option<[u8; 16]>,
 }
@@ -19,6 +22,8 @@ pub(crate) struct Trust {
 struct Witness {
     tag: String,
     runs: Vec<String>,
+    /// The records of condemned packs that were known when the chunks were seen.
+    condemned: Vec<String>,
 }
 
 fn names(index: &IndexSet) -> impl Iterator<Item = String> {
@@ -26,12 +31,14 @@ fn names(index: &IndexSet) -> impl Iterator<Item = String> {
 }
 
 impl Trust {
-    pub(crate) fn load(inner: &Inner, series: &[u8; 4], index: &IndexSet) -> Self {
+    pub(crate) fn load(inner: &Inner, series: &[u8; 4], index: &IndexSet, condemned: &[SessionId]) -> Self {
         let folder = inner.cache_dir().map(|dir| dir.join("listings"));
-        let mut trust = Trust { folder, series: hex::encode(series), vouched: None };
+        let condemned = condemned.iter().map(SessionId::to_string).collect();
+        let mut trust = Trust { folder, series: hex::encode(series), condemned, vouched: None };
         trust.vouched = trust.read().and_then(|witness| {
             let now: std::collections::HashSet<String> = names(index).collect();
-            let whole = witness.runs.iter().all(|run| now.contains(run));
+            let whole = witness.runs.iter().all(|run| now.contains(run))
+                && trust.condemned.iter().all(|record| witness.condemned.contains(record));
             whole.then(|| hex::decode(witness.tag).ok()?.try_into().ok()).flatten()
         });
         trust
@@ -58,7 +65,8 @@ impl Trust {
     /// After a commit: the new listing's chunks are all in these runs. Failing to say so costs look-ups only.
     pub(crate) fn save(&self, tag: [u8; 16], index: &IndexSet) {
         let Some(path) = self.witness() else { return };
-        let witness = Witness { tag: hex::encode(tag), runs: names(index).collect() };
+        let witness =
+            Witness { tag: hex::encode(tag), runs: names(index).collect(), condemned: self.condemned.clone() };
         let saved = serde_json::to_vec(&witness).ok().and_then(|json| {
             let file = tempfile::NamedTempFile::new_in(path.parent()?).ok()?;
             std::fs::write(file.path(), json).ok()?;

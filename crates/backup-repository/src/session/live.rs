@@ -35,6 +35,8 @@ pub(crate) struct LiveSession {
     inner: Arc<Inner>,
     info: SessionInfo,
     writer: Mutex<Writer>,
+    /// Names of the condemned records that were listed, and the packs that they name.
+    records: Vec<SessionId>,
     condemned: HashSet<PackName>,
     renewal: Option<JoinHandle<()>>,
 }
@@ -57,6 +59,7 @@ impl LiveSession {
         let started = Instant::now();
         let mut session = LiveSession {
             writer: Mutex::new(Writer::new(id)),
+            records: Vec::new(),
             condemned: HashSet::new(),
             renewal: None,
             info: info.clone(),
@@ -72,6 +75,7 @@ impl LiveSession {
                 WriterTask::ListCondemned => {
                     let records = condemned(&inner, Duration::MAX, None).await?;
                     session.writer().condemned(&records)?;
+                    session.records = records.iter().map(|record| record.name).collect();
                     let names = records.iter().filter_map(|record| record.names.as_ref());
                     session.condemned =
                         names.flat_map(|names| names.packs.iter().map(|pack| PackName::from(*pack))).collect();
@@ -102,6 +106,11 @@ impl LiveSession {
     /// Packs that do not count.
     pub(crate) fn condemned(&self) -> &HashSet<PackName> {
         &self.condemned
+    }
+
+    /// Names of the condemned records that this session has seen.
+    pub(crate) fn records(&self) -> &[SessionId] {
+        &self.records
     }
 
     /// Whether a listed run counts.

@@ -5,7 +5,6 @@ mod check;
 mod crypto;
 mod fetch;
 mod format;
-#[allow(dead_code, unused_imports, reason = "merging and marking are for prune, the next milestone")]
 mod index;
 mod locate;
 #[allow(dead_code, unused_imports, reason = "comparing trees and seeking are for the milestones that follow")]
@@ -13,6 +12,7 @@ mod meta;
 mod options;
 mod pack;
 pub mod protocol;
+mod prune;
 mod pull;
 mod push;
 mod repository;
@@ -27,4 +27,5 @@ pub use format::config::FORMAT;
 pub use format::ids::{ChunkId, Kind, PackName, RepositoryId, RunName, SessionId, SessionObject};
 pub use format::owner::{OwnerIdentity, OwnerRecipient, new_identity, recipient_of};
 pub use options::RepositoryOptions;
+pub use prune::{PruneOptions, PruneReport};
 pub use repository::Repository;

@@ -1,7 +1,9 @@
 //! Finding chunks: runs that are here are asked at once, blocks of others are fetched as they are needed.
 
 use crate::format::ids::{ChunkId, Kind, RunName};
-use crate::index::{Answer, IndexCache, IndexSet, Location, Need, RunReader, RunSeal, TailEnd, find_tail, tail_guess};
+use crate::index::{
+    Answer, IndexCache, IndexSet, Location, Need, RowPlace, RunReader, RunSeal, TailEnd, find_tail, tail_guess,
+};
 use crate::repository::Inner;
 use backup_core::{Error, ErrorKind, Key, Observer, Result, StorageExt};
 use std::collections::HashSet;
@@ -78,6 +80,14 @@ fn current(mut runs: Vec<Arc<RunReader>>) -> IndexSet {
     IndexSet::new(runs)
 }
 
+/// The names of all listed runs.
+///
+/// # Errors
+/// What the storage said.
+pub(crate) async fn names(inner: &Inner) -> Result<HashSet<RunName>> {
+    Ok(listed(inner).await?.into_iter().map(|(name, ..)| name).collect())
+}
+
 /// Names, keys and lengths of what is listed as a run and is no tombstone.
 async fn listed(inner: &Inner) -> Result<Vec<(RunName, Key, u64)>> {
     let mut runs = Vec::new();
@@ -90,7 +100,11 @@ async fn listed(inner: &Inner) -> Result<Vec<(RunName, Key, u64)>> {
     Ok(runs)
 }
 
-async fn bring(
+/// Opens a listed run; with `whole`, also brings it here.
+///
+/// # Errors
+/// `NotFound` when it has gone; `Damaged`, `AccessDenied`; what the storage said.
+pub(crate) async fn bring(
     inner: &Inner,
     cache: &Arc<IndexCache>,
     name: RunName,
@@ -167,31 +181,47 @@ impl Locator {
     /// # Errors
     /// `Damaged` when a part of a run that is needed for the answer cannot be read; `Unavailable`.
     pub(crate) async fn locate(&self, kind: Kind, id: &ChunkId) -> Result<Vec<Location>> {
+        Ok(self.rows(kind, id).await?.into_iter().map(|(_, location)| location).collect())
+    }
+
+    /// The same, with the row that each comes from.
+    ///
+    /// # Errors
+    /// As [`Locator::locate`].
+    pub(crate) async fn rows(&self, kind: Kind, id: &ChunkId) -> Result<Vec<(RowPlace, Location)>> {
         loop {
-            let needs = match self.locate_here(kind, id) {
-                Answer::Known(locations) => return Ok(locations),
-                Answer::Needs(needs) => needs,
-            };
-            for need in needs {
-                self.fetch(&need).await?;
+            match self.rows_here(kind, id) {
+                Answer::Known(rows) => return Ok(rows),
+                Answer::Needs(needs) => self.bring(&needs).await?,
             }
         }
     }
 
-    fn locate_here(&self, kind: Kind, id: &ChunkId) -> Answer<Vec<Location>> {
+    fn rows_here(&self, kind: Kind, id: &ChunkId) -> Answer<Vec<(RowPlace, Location)>> {
         let mut candidates = self.index.locate(kind, *id);
-        let mut locations = Vec::new();
+        let mut rows = Vec::new();
         loop {
             match candidates.next() {
-                Answer::Known(Some(location)) => locations.push(location),
-                Answer::Known(None) => return Answer::Known(locations),
+                Answer::Known(Some(location)) => rows.extend(candidates.place().map(|place| (place, location))),
+                Answer::Known(None) => return Answer::Known(rows),
                 Answer::Needs(needs) => return Answer::Needs(needs),
             }
         }
     }
 
-    async fn fetch(&self, need: &Need) -> Result<()> {
-        let sealed = self.inner.storage.get_range(&need.run.key()?, need.range.clone()).await?;
-        self.index.provide(need, sealed)
+    /// Fetches blocks of the index that an answer needs.
+    ///
+    /// # Errors
+    /// `Damaged` when one is not as it was written; else what the storage said.
+    pub(crate) async fn bring(&self, needs: &[Need]) -> Result<()> {
+        for need in needs {
+            let sealed = self.inner.storage.get_range(&need.run.key()?, need.range.clone()).await?;
+            self.index.provide(need, sealed)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn index(&self) -> &Arc<IndexSet> {
+        &self.index
     }
 }

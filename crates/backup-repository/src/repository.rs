@@ -172,12 +172,19 @@ impl Inner {
     }
 
     /// A snapshot's record, its signature verified: the payload.
+    ///
+    /// # Errors
+    /// `NotFound` when none is there, or only the tombstone of a session that was ended before it committed; `Damaged`.
     pub(crate) async fn snapshot_payload(&self, id: &SessionId) -> Result<(Key, Vec<u8>)> {
         let key = snapshot_key(id)?;
         let bytes = self.storage.get_bytes(&key, MAX_RECORD).await?;
         let raw = RawRecord::parse(&bytes).map_err(|e| e.context("snapshot", id))?;
-        raw.verify(RecordKind::Snapshot, &self.config.repository, key.as_str(), &self.config.signing)
-            .map_err(|e| e.context("snapshot", id))?;
+        let verify = |kind| raw.verify(kind, &self.config.repository, key.as_str(), &self.config.signing);
+        if verify(RecordKind::Tombstone).is_ok() {
+            return Err(Error::new(ErrorKind::NotFound, "the session was ended before it committed a snapshot")
+                .context("session", id));
+        }
+        verify(RecordKind::Snapshot).map_err(|e| e.context("snapshot", id))?;
         Ok((key, raw.payload.to_vec()))
     }
 

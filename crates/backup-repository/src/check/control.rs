@@ -75,7 +75,7 @@ pub(super) async fn snapshots(
         };
         match read {
             Ok(components) => snapshots.push((id, components)),
-            // Forgotten since it was listed.
+            // Forgotten since it was listed, or a tombstone.
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) if is_damage(&error) => findings.of_snapshot(snapshot_key(&id)?.to_string(), &error, id),
             Err(error) => return Err(error),

@@ -29,13 +29,14 @@ pub(crate) async fn check(inner: Arc<Inner>, options: CheckOptions, observer: Ar
     let snapshots = control::snapshots(&inner, &mut findings).await?;
 
     observer.event(Event::Stage("checking the index"));
+    let condemned = packs::condemned_packs(&inner).await?;
     // Nothing local is believed: every block comes from the storage.
     let cache = locate::scratch_cache(&inner, observer.clone());
     let index =
         Arc::new(locate::load_whole(&inner, &cache, &mut |run, error| findings.object(run.key(), &error)).await?);
     let locator = Arc::new(Locator::with(inner.clone(), index.clone()));
     observer.event(Event::Stage("checking packs"));
-    let listed = packs::listed(&inner, &index, &mut findings).await?;
+    let listed = packs::listed(&inner, &index, condemned, &mut findings).await?;
     if options.read != ReadData::None {
         observer.event(Event::Stage("reading packs"));
         packs::read(&inner, &listed, options.read, &*observer, &mut findings).await?;

@@ -1,30 +1,31 @@
 use super::findings::{Findings, chain};
 use crate::crypto::random;
 use crate::fetch::Fetcher;
-use crate::format::ids::PackName;
+use crate::format::ids::{PackName, RunName};
 use crate::index::{Answer, IndexSet, PackRecord};
 use crate::pack::{Footer, HEADER_LEN, TRAILER_LEN, Unpacker, parse_header, parse_trailer};
 use crate::repository::Inner;
 use backup_core::{Error, ErrorKind, Event, Observer, ReadData, Result, StorageExt};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// A pack is read in parts of this many bytes.
 const PART: u64 = 4 << 20;
 
-/// Compares the packs that the index names with those that are there.
+/// Compares the packs that the index names with those that are there. Those of `condemned` may be gone.
 pub(super) async fn listed(
     inner: &Inner,
     index: &IndexSet,
+    mut condemned: HashSet<PackName>,
     findings: &mut Findings,
 ) -> Result<BTreeMap<PackName, PackRecord>> {
-    let mut named = BTreeMap::new();
-    for place in 0..index.runs().len() {
+    let mut named: BTreeMap<PackName, (PackRecord, Vec<RunName>)> = BTreeMap::new();
+    for (place, run) in index.runs().iter().enumerate() {
         let mut packs = index.packs(place);
         loop {
             match packs.next()? {
                 Answer::Known(Some(pack)) => {
-                    named.insert(pack.name, pack);
+                    named.entry(pack.name).or_insert_with(|| (pack, Vec::new())).1.push(run.name());
                 }
                 Answer::Known(None) => break,
                 Answer::Needs(_) => {
@@ -40,10 +41,23 @@ pub(super) async fn listed(
         .into_iter()
         .filter_map(|(key, meta)| Some((PackName::from_key(&key)?, meta.size_bytes)))
         .collect();
-    for pack in named.values() {
+    condemned.extend(condemned_packs(inner).await?);
+    let is_gone = |pack: &PackName| !there.contains_key(pack);
+    let mut current = None;
+    for (pack, runs) in named.values() {
         findings.checked("packs", 1);
         match there.get(&pack.name) {
-            None => findings.pack(pack.name, "the pack is missing".into()),
+            None if condemned.contains(&pack.name) => {}
+            None => {
+                // A prune that was under way: what it deletes it first takes out of all runs that stay.
+                let current = match &mut current {
+                    Some(current) => current,
+                    None => current.insert(crate::locate::names(inner).await?),
+                };
+                if runs.iter().any(|run| current.contains(run)) {
+                    findings.pack(pack.name, "the pack is missing".into());
+                }
+            }
             Some(length) if *length != pack.length => {
                 findings
                     .pack(pack.name, format!("the pack is {length} bytes long and was written with {}", pack.length));
@@ -51,7 +65,18 @@ pub(super) async fn listed(
             Some(_) => {}
         }
     }
-    Ok(named)
+    Ok(named
+        .into_iter()
+        .filter(|(name, _)| !is_gone(name) || findings.is_bad(name))
+        .map(|(name, (pack, _))| (name, pack))
+        .collect())
+}
+
+/// The packs that prune has condemned: they do not count, and may go at any moment.
+pub(super) async fn condemned_packs(inner: &Inner) -> Result<HashSet<PackName>> {
+    let records = crate::session::condemned(inner, std::time::Duration::MAX, None).await?;
+    let names = records.into_iter().filter_map(|record| record.names);
+    Ok(names.flat_map(|names| names.packs).map(PackName::from).collect())
 }
 
 /// Reads and verifies the chosen packs.

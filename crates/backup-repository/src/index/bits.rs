@@ -3,29 +3,29 @@ const STRIDE: usize = 8;
 
 /// Which of many numbered things are in use, and how many of them are before one.
 #[derive(Default)]
-pub(super) struct Bits {
+pub(crate) struct Bits {
     words: Vec<u64>,
     /// Bits set before each group of words, after [`Bits::count`].
     before: Vec<u32>,
 }
 
 impl Bits {
-    pub(super) fn new(len: u32) -> Self {
+    pub(crate) fn new(len: u32) -> Self {
         Bits { words: vec![0; (len as usize).div_ceil(WORD)], before: Vec::new() }
     }
 
-    pub(super) fn set(&mut self, at: u32) {
+    pub(crate) fn set(&mut self, at: u32) {
         if let Some(word) = self.words.get_mut(at as usize / WORD) {
             *word |= 1 << (at as usize % WORD);
         }
     }
 
-    pub(super) fn is_set(&self, at: u32) -> bool {
+    pub(crate) fn is_set(&self, at: u32) -> bool {
         self.words.get(at as usize / WORD).is_some_and(|word| word >> (at as usize % WORD) & 1 == 1)
     }
 
     /// Counts the bits that are set, once all are, for [`Bits::rank`].
-    pub(super) fn count(&mut self) -> u32 {
+    pub(crate) fn count(&mut self) -> u32 {
         let mut sum = 0;
         self.before.clear();
         for group in self.words.chunks(STRIDE) {
@@ -36,7 +36,7 @@ impl Bits {
     }
 
     /// How many bits are set before this one.
-    pub(super) fn rank(&self, at: u32) -> u32 {
+    pub(crate) fn rank(&self, at: u32) -> u32 {
         let word = at as usize / WORD;
         let group = word / STRIDE;
         let whole = self.words.get(group * STRIDE..word).map_or(0, |words| words.iter().map(|w| w.count_ones()).sum());

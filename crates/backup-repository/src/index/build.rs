@@ -54,6 +54,7 @@ pub(crate) struct RunBuilder<S> {
 
 /// A run whose object has been made.
 pub(crate) struct BuiltRun {
+    #[allow(dead_code, reason = "tests ask")]
     pub(crate) name: RunName,
     /// Bytes of all parts together.
     pub(crate) object_len: u64,

@@ -88,9 +88,7 @@ impl Merge {
     }
 
     /// Segment and pack of a row.
-    ///
-    /// # Errors
-    /// `Damaged` when they contradict each other.
+    #[cfg(test)]
     pub(crate) fn resolve(&self, row: &MergeRow) -> Result<Answer<(SegmentRecord, PackRecord)>> {
         resolve(&self.set, row)
     }

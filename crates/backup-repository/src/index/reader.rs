@@ -124,15 +124,18 @@ impl RunReader {
         self.footer.kind
     }
 
+    #[allow(dead_code, reason = "tests ask")]
     pub(crate) fn domain(&self) -> u32 {
         self.footer.domain
     }
 
+    #[allow(dead_code, reason = "tests ask")]
     pub(crate) fn signer(&self) -> SignerId {
         self.signer
     }
 
     /// Bytes of the object.
+    #[allow(dead_code, reason = "tests ask")]
     pub(crate) fn object_len(&self) -> u64 {
         self.object_len
     }
@@ -162,6 +165,7 @@ impl RunReader {
     }
 
     /// Whether there is a place for the whole image. Without one, blocks are fetched whenever they are needed.
+    #[allow(dead_code, reason = "tests ask")]
     pub(crate) fn is_stored(&self) -> bool {
         self.file.as_ref().is_some_and(|local| local.writable)
     }
@@ -254,6 +258,7 @@ impl RunReader {
     }
 
     /// The range of the object's tail.
+    #[allow(dead_code, reason = "tests ask")]
     pub(crate) fn tail_range(&self) -> Range<u64> {
         self.footer.blocks.end()..self.object_len
     }

@@ -48,26 +48,31 @@ pub(super) fn answer<T>(place: u32, run: &RunReader, paged: Paged<T>) -> Result<
     }
 }
 
-/// The packs of one run.
-pub(crate) struct Packs<'a> {
+/// The records of one section of one run, one after the other.
+pub(crate) struct Records<'a, R> {
     set: &'a IndexSet,
     place: usize,
-    scan: Scan<PackRecord>,
+    scan: Scan<R>,
 }
 
 impl IndexSet {
-    /// The packs that the run with this place in [`IndexSet::runs`] names, one after the other.
-    pub(crate) fn packs(&self, place: usize) -> Packs<'_> {
-        Packs { set: self, place, scan: Scan::new() }
+    /// The packs that the run with this place in [`IndexSet::runs`] names.
+    pub(crate) fn packs(&self, place: usize) -> Records<'_, PackRecord> {
+        self.records(place)
+    }
+
+    /// The records of a section, in their order: rows, segments or packs.
+    pub(crate) fn records<R: Record>(&self, place: usize) -> Records<'_, R> {
+        Records { set: self, place, scan: Scan::new() }
     }
 }
 
-impl Packs<'_> {
-    /// The next pack; none after the last.
+impl<R: Record> Records<'_, R> {
+    /// The next record; none after the last. After `Needs` the same call goes on where it stopped.
     ///
     /// # Errors
     /// `Damaged` when the run holds an impossible record.
-    pub(crate) fn next(&mut self) -> Result<Answer<Option<PackRecord>>> {
+    pub(crate) fn next(&mut self) -> Result<Answer<Option<R>>> {
         match self.set.runs().get(self.place) {
             Some(run) => answer(self.place as u32, run, self.scan.next(run)),
             None => Ok(Answer::Known(None)),

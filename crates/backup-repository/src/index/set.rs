@@ -150,6 +150,15 @@ fn pack_of(run: &RunReader, row: u32) -> Paged<PackName> {
     Ok(run.record::<PackRecord>(segment.pack)?.name)
 }
 
+/// A row of a set of runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RowPlace {
+    /// The run, by its place in [`IndexSet::runs`].
+    pub(crate) run: u32,
+    /// Which of the run's rows, from 0.
+    pub(crate) row: u32,
+}
+
 /// The copies of one chunk, found one after the other.
 pub(crate) struct Candidates<'a> {
     set: &'a IndexSet,
@@ -172,6 +181,14 @@ enum Place {
 }
 
 impl Candidates<'_> {
+    /// The row that the last copy came from.
+    pub(crate) fn place(&self) -> Option<RowPlace> {
+        match (self.places.get(self.at), self.row) {
+            (Some(run), Place::After(row)) => Some(RowPlace { run: *run, row }),
+            _ => None,
+        }
+    }
+
     /// The next copy; none after the last. After `Needs` the same call goes on where it stopped.
     ///
     /// Copies whose rows contradict themselves are left out; reading a run through reports them.

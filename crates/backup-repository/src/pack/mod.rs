@@ -5,7 +5,7 @@ mod frame;
 mod segment;
 mod writer;
 
-pub(crate) use footer::Footer;
+pub(crate) use footer::{Footer, MAX_FOOTER};
 pub(crate) use frame::{parse_header, parse_trailer};
 pub(crate) use segment::{Compressor, PlainSegment, SegmentPlace, Unpacker};
 pub(crate) use writer::{FinishedPacks, PackWriter, PackWriterOptions};

@@ -42,7 +42,11 @@ impl Blocks {
         Err(error)
     }
 
-    async fn read(&self, id: &ChunkId, location: &Location) -> Result<Bytes> {
+    /// The copy of a chunk, of either kind, that is at this place.
+    ///
+    /// # Errors
+    /// `Damaged` when it is not what it is named after; `AccessDenied`, `Unavailable`.
+    pub(crate) async fn read(&self, id: &ChunkId, location: &Location) -> Result<Bytes> {
         let segment = self.segment(location).await?;
         let start = location.offset as usize;
         let block = segment.get(start..start + location.length as usize);

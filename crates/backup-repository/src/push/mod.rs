@@ -21,3 +21,4 @@ mod trust;
 pub(crate) use content::chain;
 pub(crate) use draft::begin;
 pub(crate) use failure::Failure;
+pub(crate) use rows::rows as run_rows;

@@ -84,7 +84,8 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
     joined.map_err(|e| Error::new(ErrorKind::Internal, "writing an index run panicked: please report").source(e))?
 }
 
-fn rows(finished: &FinishedPacks, kind: Kind) -> Result<RunRows> {
+/// The rows of finished packs of one kind.
+pub(crate) fn rows(finished: &FinishedPacks, kind: Kind) -> Result<RunRows> {
     let mut rows = Vec::with_capacity(finished.packs.iter().map(|p| p.footer.chunks.len()).sum());
     let (mut segments, mut packs) = (Vec::new(), Vec::new());
     for pack in &finished.packs {

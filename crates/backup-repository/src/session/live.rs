@@ -196,7 +196,14 @@ async fn voided(inner: &Inner) -> Result<Vec<SessionId>> {
     Ok(listed.iter().filter_map(|(key, _)| session(key)).collect())
 }
 
-async fn renew(inner: Arc<Inner>, info: SessionInfo, mut renewal: Renewal, started: Instant, failure: Arc<Failure>) {
+/// Renews a session's lease until it is dropped; a session that may have been ended by others fails.
+pub(crate) async fn renew(
+    inner: Arc<Inner>,
+    info: SessionInfo,
+    mut renewal: Renewal,
+    started: Instant,
+    failure: Arc<Failure>,
+) {
     // After an error: soon enough to keep the lease, seldom enough not to be a load.
     const AGAIN: Duration = Duration::from_secs(60);
     loop {

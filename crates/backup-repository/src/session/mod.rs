@@ -4,7 +4,10 @@ mod forget;
 mod live;
 mod objects;
 mod records;
+mod runs;
 
 pub(crate) use forget::{forget, forgotten};
-pub(crate) use live::{LiveSession, Names, outcome_of};
-pub(crate) use objects::occupant;
+pub(crate) use live::{LiveSession, Names, new_id, outcome_of, renew};
+pub(crate) use objects::{SessionInfo, create, is_valid, key_of, occupant};
+pub(crate) use records::condemned;
+pub(crate) use runs::{blocking, write_run};

@@ -1,6 +1,7 @@
 use super::support::{World, id, rows_of, run_name};
 use crate::format::ids::{ChunkId, Kind};
-use crate::index::{IndexSet, KeyOf, RunReader, TailEnd, find_tail};
+use crate::index::reader::KeyOf;
+use crate::index::{IndexSet, RunReader, TailEnd, find_tail};
 use backup_core::{ErrorKind, Result};
 use std::sync::Arc;
 

@@ -1,6 +1,7 @@
 use super::support::{World, id, pack_name, rows_of, run_name};
 use crate::format::ids::{ChunkId, Kind, PackName};
-use crate::index::{Answer, IndexSet, Location, Merge, MergeRow, Merger, Need, RunReader};
+use crate::index::merge::{Merge, MergeRow};
+use crate::index::{Answer, IndexSet, Location, Merger, Need, RunReader};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -80,7 +80,7 @@ impl World {
         let mut builder = RunBuilder::new(self.params(name, kind), rows, cache).unwrap();
         let mut object = Vec::new();
         while let Some(part) = builder.next_part().unwrap() {
-            assert!(part.len() <= crate::index::MAX_PART);
+            assert!(part.len() <= crate::index::build::MAX_PART);
             object.extend_from_slice(&part);
         }
         let built = builder.finish().unwrap();

@@ -325,6 +325,15 @@ impl<S: SessionName> Prune<S> {
         self.output.begin_run()
     }
 
+    /// The name of the next run of copies, which lists exactly these packs: runs are of one kind each.
+    ///
+    /// # Errors
+    /// [`Stop::Misuse`] while another run is being written, or for a pack that is not stored or stands in a run.
+    pub fn begin_run_of(&mut self, packs: &[PackId<S>]) -> Result<RunId<S>, Stop> {
+        self.expect(&Phase::Copy, "a prune that does not copy")?;
+        self.output.begin_run_of(packs)
+    }
+
     /// The name of the next run made of others.
     ///
     /// # Errors

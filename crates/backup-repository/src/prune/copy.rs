@@ -1,0 +1,246 @@
+//! Copying live chunks out of packs that go.
+
+use super::held::Held;
+use super::mark::Marks;
+use crate::fetch::Fetcher;
+use crate::format::ids::{ChunkId, Kind, PackName};
+use crate::index::{IndexCache, Location, RowPlace, RunRows};
+use crate::locate::Locator;
+use crate::pack::{
+    Compressor, FinishedPacks, Footer, PackWriter, PackWriterOptions, PlainSegment, SegmentPlace, Unpacker,
+};
+use crate::push::run_rows;
+use crate::repository::Inner;
+use crate::session::{blocking, write_run};
+use backup_core::{Error, ErrorKind, Result, Stop};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use tokio::sync::mpsc;
+
+/// A gathered segment is full at this many plain bytes: of data, and of metadata.
+const DATA_SEGMENT: usize = 1 << 20;
+const METADATA_SEGMENT: usize = 128 << 10;
+/// Fetched segments that may wait.
+const AHEAD: usize = 4;
+
+/// Which rows of a pack are worth copying.
+#[derive(Clone, Copy)]
+pub(super) enum What {
+    /// What the pack holds.
+    Live,
+    /// What nothing else has.
+    Needed,
+}
+
+/// Copies chunks of one kind into new packs of the pass's session.
+pub(super) struct Copier<'a> {
+    inner: &'a Arc<Inner>,
+    held: &'a Held,
+    locator: &'a Locator,
+    fetcher: &'a Fetcher,
+    marks: &'a Marks,
+    cache: &'a Arc<IndexCache>,
+    kind: Kind,
+    writer: Arc<PackWriter>,
+}
+
+/// A segment on its way: where it was, its sealed bytes, its chunks with whether each is to be copied.
+struct Fetched {
+    place: SegmentPlace,
+    key: Arc<crate::crypto::SealKey>,
+    sealed: Vec<u8>,
+    chunks: Vec<(ChunkId, u32, bool)>,
+}
+
+impl<'a> Copier<'a> {
+    #[allow(clippy::too_many_arguments, reason = "everything that a copy touches")]
+    pub(super) fn new(
+        inner: &'a Arc<Inner>,
+        held: &'a Held,
+        locator: &'a Locator,
+        fetcher: &'a Fetcher,
+        marks: &'a Marks,
+        cache: &'a Arc<IndexCache>,
+        kind: Kind,
+        copied: Arc<AtomicU64>,
+    ) -> Self {
+        let options = PackWriterOptions {
+            storage: inner.storage.clone(),
+            runtime: tokio::runtime::Handle::current(),
+            repository: inner.config.repository,
+            domain: inner.domain,
+            identity: inner.identity_number(),
+            recipient: inner.config.recipient.clone(),
+            index_key: inner.keys.index.clone(),
+            pack_len: inner.options.pack_bytes,
+            names: Arc::new(held.clone()),
+            stored_bytes: copied,
+        };
+        let writer = Arc::new(PackWriter::new(kind, options));
+        Copier { inner, held, locator, fetcher, marks, cache, kind, writer }
+    }
+
+    /// Copies what is worth it out of these packs, and publishes the copies.
+    ///
+    /// # Errors
+    /// `NotFound` when a pack has gone: another prune was quicker; `Damaged` for a chunk that is not what it is named
+    /// after; `Cancelled`.
+    pub(super) async fn copy(self, packs: &[(PackName, What)], stop: &Stop) -> Result<()> {
+        let (send, receive) = mpsc::channel(AHEAD);
+        let (writer, repository, kind) = (self.writer.clone(), self.inner.config.repository, self.kind);
+        let (chunk_key, level) = (self.inner.keys.chunk.clone(), self.inner.options.level);
+        let work = tokio::spawn(blocking(move || {
+            let hands = Hands {
+                writer,
+                kind,
+                chunk_key,
+                repository,
+                compressor: Compressor::new(level)?,
+                gathered: PlainSegment::default(),
+            };
+            hands.run(receive)
+        }));
+        let fed = self.feed(packs, &send, stop).await;
+        drop(send);
+        let worked =
+            work.await.map_err(|e| Error::new(ErrorKind::Internal, "copying panicked: please report").source(e))?;
+        // A worker that failed is why nobody took more.
+        worked?;
+        fed?;
+        self.publish().await
+    }
+
+    async fn feed(&self, packs: &[(PackName, What)], send: &mpsc::Sender<Fetched>, stop: &Stop) -> Result<()> {
+        for (pack, what) in packs {
+            let Some(footer) = self.footer(pack).await? else { continue };
+            for (place, chunks) in footer.places(*pack, self.kind) {
+                if stop.is_stopped() {
+                    return Err(Error::new(ErrorKind::Cancelled, "the prune was stopped"));
+                }
+                let (mut wanted, mut wrapped, mut offset) = (Vec::new(), None, 0);
+                for (id, length) in chunks {
+                    let row = self.row(&place, id, offset).await?;
+                    let is_wanted = row.as_ref().is_some_and(|(row, _)| match what {
+                        What::Live => self.marks.is_live(*row),
+                        What::Needed => self.marks.is_needed(*row),
+                    });
+                    wrapped = wrapped.or(row.filter(|_| is_wanted).map(|(_, location)| location.wrapped));
+                    wanted.push((*id, *length, is_wanted));
+                    offset += length;
+                }
+                let Some(wrapped) = wrapped else { continue };
+                let key = self.fetcher.key(pack, &wrapped)?;
+                let sealed = self.fetcher.segment(&place).await?;
+                if send.send(Fetched { place, key, sealed, chunks: wanted }).await.is_err() {
+                    return Ok(());
+                }
+            }
+            if self.writer.rows() >= self.inner.options.run_rows {
+                self.publish().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A pack's footer; none for a pack of another kind.
+    async fn footer(&self, pack: &PackName) -> Result<Option<Footer>> {
+        let (kind, footer) = crate::fetch::footer(self.inner, pack).await?;
+        Ok((kind == self.kind).then_some(footer))
+    }
+
+    /// The row of the copy at exactly this place.
+    async fn row(&self, place: &SegmentPlace, id: &ChunkId, offset: u32) -> Result<Option<(RowPlace, Location)>> {
+        let rows = self.locator.rows(self.kind, id).await?;
+        let here = |location: &Location| {
+            location.segment.pack == place.pack && location.segment.number == place.number && location.offset == offset
+        };
+        // Two runs may list the pack; only one of its rows is marked.
+        let mut here: Vec<_> = rows.into_iter().filter(|(_, location)| here(location)).collect();
+        here.sort_by_key(|(row, _)| !(self.marks.is_live(*row) || self.marks.is_needed(*row)));
+        Ok(here.into_iter().next())
+    }
+
+    /// Puts the packs so far into a run.
+    async fn publish(&self) -> Result<()> {
+        let writer = self.writer.clone();
+        let finished: FinishedPacks = blocking(move || writer.take_finished()).await?;
+        if finished.packs.is_empty() {
+            return Ok(());
+        }
+        let packs: Vec<PackName> = finished.packs.iter().map(|pack| pack.name).collect();
+        let name = self.held.begin_run_of(&packs)?;
+        let kind = self.kind;
+        let rows: RunRows = blocking(move || run_rows(&finished, kind)).await?;
+        let (outcome, built) = write_run(self.inner, self.cache, name, kind, Vec::new(), rows).await?;
+        self.held.run_stored(outcome)?;
+        built.keep();
+        Ok(())
+    }
+}
+
+/// Unpacks, verifies and stores again.
+struct Hands {
+    writer: Arc<PackWriter>,
+    kind: Kind,
+    chunk_key: crate::crypto::ChunkKey,
+    repository: crate::format::ids::RepositoryId,
+    compressor: Compressor,
+    gathered: PlainSegment,
+}
+
+impl Hands {
+    fn run(mut self, mut segments: mpsc::Receiver<Fetched>) -> Result<()> {
+        let (mut unpacker, mut plain) = (Unpacker::new()?, Vec::new());
+        while let Some(mut fetched) = segments.blocking_recv() {
+            let Fetched { place, key, sealed, .. } = &mut fetched;
+            unpacker.unpack(&self.repository, key, place, sealed, &mut plain)?;
+            self.segment(fetched, &plain)?;
+        }
+        self.store()
+    }
+
+    fn segment(&mut self, fetched: Fetched, plain: &[u8]) -> Result<()> {
+        let Fetched { place, mut sealed, chunks, .. } = fetched;
+        let (mut whole, mut live, mut rest) = (true, 0usize, plain);
+        let mut contents = Vec::with_capacity(chunks.len());
+        for (id, length, is_wanted) in &chunks {
+            let (content, behind) = rest.split_at_checked(*length as usize).unwrap_or((&[], &[]));
+            rest = behind;
+            let is_sound = content.len() == *length as usize && self.chunk_key.id(content) == *id;
+            if *is_wanted && !is_sound {
+                return Err(Error::new(ErrorKind::Damaged, "a chunk's bytes are not the ones it is named after")
+                    .context("pack", place.pack)
+                    .context("segment", place.number)
+                    .context("chunk", id));
+            }
+            whole &= is_sound;
+            live += if *is_wanted { content.len() } else { 0 };
+            contents.push((*id, content, *is_wanted));
+        }
+        if whole && live * 2 >= plain.len() {
+            // Mostly alive: its frame stays as it is, and is only sealed anew.
+            sealed.truncate(sealed.len().saturating_sub(crate::crypto::TAG_LEN));
+            let chunks: Vec<_> = chunks.iter().map(|(id, length, _)| (*id, *length)).collect();
+            return self.writer.add(sealed, place.flags, place.plain_len, &chunks);
+        }
+        for (id, content, _) in contents.into_iter().filter(|(_, _, is_wanted)| *is_wanted) {
+            let full = if self.kind == Kind::Data { DATA_SEGMENT } else { METADATA_SEGMENT };
+            if !self.gathered.chunks.is_empty() && self.gathered.bytes.len() + content.len() > full {
+                self.store()?;
+            }
+            self.gathered.push(id, content);
+        }
+        Ok(())
+    }
+
+    fn store(&mut self) -> Result<()> {
+        if self.gathered.chunks.is_empty() {
+            return Ok(());
+        }
+        let mut stored = Vec::new();
+        let flags = self.compressor.compress(&self.gathered.bytes, &mut stored)?;
+        self.writer.add(stored, flags, self.gathered.bytes.len() as u32, &self.gathered.chunks)?;
+        self.gathered.clear();
+        Ok(())
+    }
+}

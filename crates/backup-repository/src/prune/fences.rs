@@ -1,0 +1,55 @@
+//! Ending sessions that do not end themselves.
+
+use crate::format::ids::{RunName, SessionId};
+use crate::protocol::{Fence, FenceTask, ListedSession, RunId};
+use crate::repository::Inner;
+use crate::session::{SessionInfo, create};
+use backup_core::{Event, Observer, Result, StorageExt};
+
+/// Ends every session whose lease has lapsed, and says which those were. Where the storage cannot say who was first, a
+/// person is asked instead.
+///
+/// # Errors
+/// What the storage says.
+pub(super) async fn end_lapsed(
+    inner: &Inner,
+    sessions: &[ListedSession<SessionId>],
+    observer: &dyn Observer,
+) -> Result<Vec<SessionId>> {
+    let mut ended = Vec::new();
+    for listed in sessions.iter().filter(|listed| !listed.has_ended && listed.has_lapsed) {
+        let session = listed.session;
+        if inner.config.create_only {
+            fence(inner, Fence::new(session)).await?;
+            ended.push(session);
+        } else {
+            observer.event(Event::Warning(format!(
+                "session {session} has been silent for a day and holds back what is condemned; this storage cannot fence \
+                 it: when its writer is surely gone, end it by hand"
+            )));
+        }
+    }
+    Ok(ended)
+}
+
+/// Drives a fence to its end.
+///
+/// # Errors
+/// What the storage says; it may be tried again.
+pub(super) async fn fence(inner: &Inner, mut fence: Fence) -> Result<()> {
+    loop {
+        match fence.next() {
+            FenceTask::Create(object) => {
+                let outcome = create(inner, &object, &SessionInfo::default()).await?;
+                fence.created(outcome)?;
+            }
+            FenceTask::ListRuns(session) => {
+                let listed = inner.storage.list_all(&format!("index/{session}-")).await?;
+                let runs: Vec<RunId> =
+                    listed.iter().filter_map(|(key, _)| Some(RunName::from_key(key)?.into())).collect();
+                fence.runs(runs)?;
+            }
+            FenceTask::Done(_) => return Ok(()),
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! What a pass lists, in the form in which the machine takes it.
+
+use crate::format::ids::{PackName, RunName, SessionId};
+use crate::format::record::{MAX_RECORD, RawRecord, RecordKind, from_json};
+use crate::format::snapshot::{StoredComponent, TreeRoot, read_body, snapshot_key};
+use crate::protocol::{Lease, ListedSession, ListedSnapshot, ListedTombstone, Object, Tombstone};
+use crate::repository::Inner;
+use crate::session::{forgotten, is_valid, key_of};
+use backup_core::{Error, ErrorKind, Key, Result, StorageExt};
+use futures_util::stream::{StreamExt, TryStreamExt, iter};
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, SystemTime};
+
+/// Small objects read at once.
+const AT_ONCE: usize = 16;
+/// No writer waits longer than this to repeat a create.
+const EXPIRED: Duration = Duration::from_secs(365 * 24 * 3600);
+/// A tombstone in a run's place is shorter than any run.
+const MAX_TOMBSTONE: u64 = 512;
+
+/// A run that was listed and is no tombstone.
+#[derive(Clone, Debug)]
+pub(super) struct ListedRun {
+    pub(super) name: RunName,
+    pub(super) key: Key,
+    pub(super) length: u64,
+}
+
+/// A snapshot that counts.
+#[derive(Clone, Debug)]
+pub(super) struct MarkedSnapshot {
+    pub(super) id: SessionId,
+    pub(super) trees: Vec<TreeRoot>,
+}
+
+fn is_older(modified: SystemTime, now: SystemTime, age: Duration) -> bool {
+    now.duration_since(modified).is_ok_and(|passed| passed >= age)
+}
+
+/// Every session of which an object is there. An `end` counts if its signature is good.
+pub(super) async fn sessions(inner: &Inner, now: SystemTime) -> Result<Vec<ListedSession>> {
+    let mut found: BTreeMap<SessionId, (SystemTime, bool)> = BTreeMap::new();
+    for (key, meta) in inner.storage.list_all("sessions/").await? {
+        let Some((session, part)) = session_of(&key) else { continue };
+        let (last, has_ended) = found.entry(session).or_insert((SystemTime::UNIX_EPOCH, false));
+        *last = meta.modified.max(*last);
+        *has_ended |= part == "end";
+    }
+    let verified = iter(found).map(|(session, (last, has_end))| async move {
+        let has_ended = has_end && is_valid(inner, RecordKind::SessionEnd, &key_of(&Object::End(session))?).await?;
+        Ok::<_, Error>(ListedSession { session, has_ended, has_lapsed: Lease::STANDARD.has_lapsed(last, now) })
+    });
+    verified.buffered(AT_ONCE).try_collect().await
+}
+
+/// Session and last part of a key below `sessions/`.
+pub(super) fn session_of(key: &Key) -> Option<(SessionId, &str)> {
+    let (session, part) = key.as_str().strip_prefix("sessions/")?.split_once('/')?;
+    let id = SessionId::from_hex(session).ok()?;
+    let is_known = part == "end" || part.parse::<u32>().is_ok_and(|number| number.to_string() == part);
+    (id.to_string() == session && is_known).then_some((id, part))
+}
+
+/// What stands under `snapshots/`, and those of them whose data must stay.
+pub(super) async fn snapshots(
+    inner: &Inner,
+    now: SystemTime,
+) -> Result<(Vec<ListedSnapshot<SessionId>>, Vec<MarkedSnapshot>)> {
+    let listed = inner.storage.list_all("snapshots/").await?;
+    // The notes after the snapshots: one that came back after it was forgotten has its note already.
+    let forgotten = forgotten(inner).await?;
+    let read = iter(listed).map(|(key, meta)| {
+        let forgotten = &forgotten;
+        async move {
+            let id = key.as_str().strip_prefix("snapshots/").and_then(|id| SessionId::from_hex(id).ok());
+            let Some(id) = id.filter(|id| snapshot_key(id).is_ok_and(|own| own == key)) else { return Ok(None) };
+            let is_forgotten = forgotten.contains(&id);
+            let Some(found) = snapshot(inner, &key, is_forgotten).await? else { return Ok(None) };
+            let is_expired = is_older(meta.modified, now, EXPIRED);
+            let listed = |tombstone| ListedSnapshot { session: id, tombstone, is_forgotten, is_expired };
+            Ok::<_, Error>(Some(match found {
+                Found::Tombstone(tombstone) => (listed(Some(tombstone)), None),
+                Found::Snapshot(components) => {
+                    let trees = components.iter().filter_map(|component| component.tree).collect();
+                    (listed(None), (!is_forgotten).then_some(MarkedSnapshot { id, trees }))
+                }
+            }))
+        }
+    });
+    let mut all = Vec::new();
+    let mut marked = Vec::new();
+    let mut read = read.buffered(AT_ONCE);
+    while let Some(found) = read.next().await {
+        let Some((listed, snapshot)) = found? else { continue };
+        all.push(listed);
+        marked.extend(snapshot);
+    }
+    Ok((all, marked))
+}
+
+enum Found {
+    Tombstone(Tombstone),
+    /// Without its components when it is forgotten: they need not be readable.
+    Snapshot(Vec<StoredComponent>),
+}
+
+/// What stands under a snapshot's key; none when it has gone since it was listed.
+async fn snapshot(inner: &Inner, key: &Key, is_forgotten: bool) -> Result<Option<Found>> {
+    let bytes = match inner.storage.get_bytes(key, MAX_RECORD).await {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let unreadable = |error: Error| {
+        // Guessing that it refers to nothing would delete what it refers to.
+        error.context("key", key).context("advice", "`backup check` says more; forget it to prune without it")
+    };
+    let raw = match RawRecord::parse(&bytes) {
+        Ok(raw) => raw,
+        Err(_) if is_forgotten => return Ok(Some(Found::Snapshot(Vec::new()))),
+        Err(error) => return Err(unreadable(error)),
+    };
+    let verify = |kind| raw.verify(kind, &inner.config.repository, key.as_str(), &inner.config.signing);
+    if verify(RecordKind::Tombstone).is_ok() {
+        return Ok(Some(Found::Tombstone(from_json(raw.payload)?)));
+    }
+    if is_forgotten {
+        return Ok(Some(Found::Snapshot(Vec::new())));
+    }
+    verify(RecordKind::Snapshot).map_err(unreadable)?;
+    let components = read_body(key, &inner.identities, raw.payload).map_err(unreadable)?;
+    Ok(Some(Found::Snapshot(components)))
+}
+
+/// Runs, and what stands in the place of runs.
+pub(super) async fn index(inner: &Inner, now: SystemTime) -> Result<(Vec<ListedRun>, Vec<ListedTombstone<SessionId>>)> {
+    let (mut runs, mut tombstones) = (Vec::new(), Vec::new());
+    for (key, meta) in inner.storage.list_all("index/").await? {
+        let is_expired = is_older(meta.modified, now, EXPIRED);
+        if let Some(session) = voided(&key) {
+            if is_valid(inner, RecordKind::Void, &key).await? {
+                tombstones.push(ListedTombstone { session, number: None, is_expired });
+            }
+        } else if let Some(name) = RunName::from_key(&key) {
+            let is_tombstone =
+                meta.size_bytes < MAX_TOMBSTONE && is_valid(inner, RecordKind::RunTombstone, &key).await?;
+            if is_tombstone {
+                let (session, number) = (name.0.session, Some(name.0.number));
+                tombstones.push(ListedTombstone { session, number, is_expired });
+            } else {
+                runs.push(ListedRun { name, key, length: meta.size_bytes });
+            }
+        }
+    }
+    Ok((runs, tombstones))
+}
+
+/// The session whose runs an `index/<s>.void` takes out.
+fn voided(key: &Key) -> Option<SessionId> {
+    let session = key.as_str().strip_prefix("index/")?.strip_suffix(".void")?;
+    SessionId::from_hex(session).ok().filter(|id| id.to_string() == session)
+}
+
+/// Every pack with its length in bytes.
+pub(super) async fn packs(inner: &Inner) -> Result<HashMap<PackName, u64>> {
+    let listed = inner.storage.list_all("packs/").await?;
+    Ok(listed.into_iter().filter_map(|(key, meta)| Some((PackName::from_key(&key)?, meta.size_bytes))).collect())
+}

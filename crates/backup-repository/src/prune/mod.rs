@@ -1,0 +1,88 @@
+//! Prune: frees what no snapshot refers to, at any time, beside any number of pushes, without a lock.
+//!
+//! What is decided, and in which order things happen, is [`crate::protocol::Prune`]'s; here it is done on a storage.
+//! A pass lists, marks (a bit for each row of the index), copies what is worth it, deletes what earlier passes condemned
+//! and condemns what is garbage now.
+
+mod copy;
+mod delete;
+mod facts;
+mod fences;
+mod held;
+mod listing;
+mod mark;
+mod merge;
+mod pass;
+mod report;
+
+pub use report::{PruneOptions, PruneReport};
+
+use crate::repository::{Inner, Repository};
+use backup_core::{Error, ErrorKind, Observer, Result, Stop};
+use pass::{Ended, Pass};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Passes of one prune without a grace. Two free what is garbage, a third clears their records away; another is seldom
+/// needed.
+const MAX_PASSES: u32 = 8;
+/// How often a pass that another prune overtook, or that found a chunk missing, is begun again.
+const MAX_RETRIES: u32 = 2;
+/// How long `wait` sleeps between two looks.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
+
+impl Repository {
+    /// Frees what no snapshot refers to.
+    ///
+    /// Garbage is condemned first and deleted by a later pass, once everybody who may rely on it is over and the grace has
+    /// passed; without a grace, and with no session open, both happen in one call. It may be stopped or killed at any time,
+    /// and run beside pushes and other prunes. Its report says what still waits, and for what.
+    ///
+    /// # Errors
+    /// `Damaged` when something that a snapshot needs is not there, or a record cannot be read: nothing was condemned;
+    /// `Cancelled` after `stop`; `AccessDenied`, `Unavailable`, `NoSpace`.
+    pub async fn prune(&self, options: &PruneOptions, observer: Arc<dyn Observer>, stop: &Stop) -> Result<PruneReport> {
+        prune(self.0.clone(), options, observer, stop).await
+    }
+}
+
+async fn prune(
+    inner: Arc<Inner>,
+    options: &PruneOptions,
+    observer: Arc<dyn Observer>,
+    stop: &Stop,
+) -> Result<PruneReport> {
+    let mut report = PruneReport::default();
+    let (mut passes, mut retries) = (0, 0);
+    loop {
+        let pass = Pass::begin(inner.clone(), options, observer.clone(), stop).await?;
+        match pass.run(&mut report).await? {
+            Ended::Overtaken(because) if retries < MAX_RETRIES => {
+                observer.event(backup_core::Event::Warning(format!("{}: looking again", crate::push::chain(&because))));
+                retries += 1;
+                continue;
+            }
+            Ended::Overtaken(because) => return Err(because),
+            Ended::Done { changed } => {
+                passes += 1;
+                retries = 0;
+                report.passes = passes;
+                let may_go_on = changed && options.grace.is_zero() && passes < MAX_PASSES;
+                if options.dry_run || !(may_go_on || options.wait && !report.is_finished()) {
+                    return Ok(report);
+                }
+                if !may_go_on {
+                    pause(stop).await?;
+                    passes = 0;
+                }
+            }
+        }
+    }
+}
+
+async fn pause(stop: &Stop) -> Result<()> {
+    match tokio::time::timeout(LOOK_AGAIN, stop.stopped()).await {
+        Ok(()) => Err(Error::new(ErrorKind::Cancelled, "the prune was stopped; what it condemned is deleted later")),
+        Err(_) => Ok(()),
+    }
+}

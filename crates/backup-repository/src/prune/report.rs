@@ -1,0 +1,92 @@
+use std::time::Duration;
+
+/// How to prune.
+#[non_exhaustive]
+#[derive(Clone, Debug)]
+pub struct PruneOptions {
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// How long garbage stays after it was condemned, by the storage's time.
+    pub grace: Duration,
+    /// Wait until all garbage is deleted, however long sessions and grace take.
+    pub wait: bool,
+    /// A pack is rewritten when more than this share of it could be freed, in percent.
+    pub max_unused_percent: u8,
+}
+
+impl Default for PruneOptions {
+    fn default() -> Self {
+        PruneOptions { dry_run: false, grace: Duration::from_secs(24 * 3600), wait: false, max_unused_percent: 25 }
+    }
+}
+
+impl PruneOptions {
+    /// Only says what would be done.
+    #[must_use]
+    pub fn with_dry_run(mut self, dry_run: bool) -> Self {
+        self.dry_run = dry_run;
+        self
+    }
+
+    /// Sets how long garbage stays after it was condemned.
+    #[must_use]
+    pub fn with_grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Waits until all garbage is deleted.
+    #[must_use]
+    pub fn with_wait(mut self, wait: bool) -> Self {
+        self.wait = wait;
+        self
+    }
+
+    /// Sets from which share of unused bytes on a pack is rewritten, in percent.
+    #[must_use]
+    pub fn with_max_unused_percent(mut self, percent: u8) -> Self {
+        self.max_unused_percent = percent.min(100);
+        self
+    }
+}
+
+/// What a prune did. With `dry_run`: what it would do now.
+#[non_exhaustive]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PruneReport {
+    /// Passes that were finished.
+    pub passes: u32,
+    /// Snapshots whose data is kept.
+    pub snapshots: u64,
+    /// Packs that are in the storage after the last pass, condemned ones included, and their bytes.
+    pub packs: u64,
+    /// See `packs`.
+    pub bytes: u64,
+    /// Packs deleted.
+    pub packs_deleted: u64,
+    /// Their bytes.
+    pub bytes_deleted: u64,
+    /// Packs condemned: a later pass deletes them.
+    pub packs_condemned: u64,
+    /// Their bytes.
+    pub bytes_condemned: u64,
+    /// Packs of which live chunks were copied into new ones.
+    pub packs_copied: u64,
+    /// Bytes of the copies.
+    pub bytes_copied: u64,
+    /// Index runs that were merged into others.
+    pub runs_merged: u64,
+    /// Dead sessions that were ended.
+    pub sessions_ended: Vec<String>,
+    /// Objects that the storage refused to delete (object lock, policy).
+    pub refused: u64,
+    /// What is condemned and could not be deleted yet, and what that waits for: a line each.
+    pub waiting: Vec<String>,
+}
+
+impl PruneReport {
+    /// Whether nothing is left to delete.
+    pub fn is_finished(&self) -> bool {
+        self.waiting.is_empty()
+    }
+}

@@ -84,6 +84,7 @@ pub(crate) enum Command {
     Cat(commands::cat::Cat),
     #[command(visible_alias = "delete")]
     Forget(commands::forget::Forget),
+    Prune(commands::prune::Prune),
     Check(commands::check::Check),
     Stats(commands::stats::Stats),
     Version(commands::version::Version),

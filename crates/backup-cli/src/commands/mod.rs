@@ -10,6 +10,7 @@ pub(crate) mod init;
 pub(crate) mod list;
 pub(crate) mod ls;
 pub(crate) mod man;
+pub(crate) mod prune;
 pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod stats;
@@ -32,6 +33,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit> {
         Command::Diff(diff) => diff.run(context).await,
         Command::Cat(cat) => cat.run(context).await,
         Command::Forget(forget) => forget.run(context).await,
+        Command::Prune(prune) => prune.run(context).await,
         Command::Check(check) => check.run(context).await,
         Command::Stats(stats) => stats.run(context).await,
         Command::Version(version) => version.run(context),

@@ -12,6 +12,7 @@ mod keys;
 mod looking;
 mod names;
 mod programs;
+mod prunes;
 mod pulls;
 mod terminal;
 mod trees;

@@ -1,0 +1,124 @@
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Result;
+use crate::place::{chosen, open};
+use crate::screen::{Screen, bytes, count, tame};
+use backup_repository::{PruneOptions, PruneReport};
+use clap::Args;
+use serde_json::json;
+use std::time::Duration;
+
+/// Free what no snapshot needs any more
+///
+/// May run at any time, beside pushes and other prunes. Garbage is condemned first; it is deleted by a later prune, once the
+/// grace has passed and the pushes that were under way are over. With `--grace 0`, and nobody pushing, both happen at once.
+#[derive(Debug, Args)]
+pub(crate) struct Prune {
+    /// Only say what would be done
+    #[arg(long, conflicts_with = "wait")]
+    dry_run: bool,
+
+    /// How long garbage stays after it was condemned: `24h`, `7d`, `0`
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = grace)]
+    grace: Duration,
+
+    /// Wait until all garbage is deleted
+    #[arg(long)]
+    wait: bool,
+}
+
+impl Prune {
+    pub(crate) async fn run(self, context: &Context) -> Result<Exit> {
+        let repository = open(&context.settings, &chosen(context)?).await?;
+        let options = PruneOptions::default().with_dry_run(self.dry_run).with_grace(self.grace).with_wait(self.wait);
+        let progress = context.screen().progress();
+        let report = repository.prune(&options, progress.clone(), &context.interrupt.stop()).await;
+        progress.end();
+        show(context.screen(), &report?, self.dry_run)?;
+        Ok(Exit::Done)
+    }
+}
+
+fn show(screen: &Screen, report: &PruneReport, is_dry: bool) -> Result<()> {
+    if screen.is_json() {
+        return screen.json(&json!({
+            "dry_run": is_dry,
+            "finished": report.is_finished(),
+            "passes": report.passes,
+            "snapshots": report.snapshots,
+            "packs": report.packs,
+            "size_bytes": report.bytes,
+            "packs_deleted": report.packs_deleted,
+            "bytes_deleted": report.bytes_deleted,
+            "packs_condemned": report.packs_condemned,
+            "bytes_condemned": report.bytes_condemned,
+            "packs_copied": report.packs_copied,
+            "bytes_copied": report.bytes_copied,
+            "runs_merged": report.runs_merged,
+            "sessions_ended": report.sessions_ended,
+            "refused": report.refused,
+            "waiting": report.waiting,
+        }));
+    }
+    let would = if is_dry { "would have " } else { "" };
+    let mut done = Vec::new();
+    for (what, packs, size) in [
+        ("deleted", report.packs_deleted, report.bytes_deleted),
+        ("condemned", report.packs_condemned, report.bytes_condemned),
+    ] {
+        if packs > 0 {
+            done.push(format!("{what} {} packs ({})", count(packs), bytes(size)));
+        }
+    }
+    if report.packs_copied > 0 {
+        done.push(format!("rewrote {} packs", count(report.packs_copied)));
+    }
+    if report.runs_merged > 0 {
+        done.push(format!("merged {} index runs", count(report.runs_merged)));
+    }
+    match done.is_empty() {
+        true => screen.note("nothing to free"),
+        false => screen.note(format_args!("{would}{}", done.join(", "))),
+    }
+    for session in &report.sessions_ended {
+        screen.note(format_args!("ended session {session}, which had been silent for a day"));
+    }
+    if report.refused > 0 {
+        screen
+            .note(format_args!("the storage refused to delete {} objects: they stay condemned", count(report.refused)));
+    }
+    for line in &report.waiting {
+        screen.note(tame(line));
+    }
+    let (packs, size, snapshots) = (count(report.packs), bytes(report.bytes), count(report.snapshots));
+    screen.note(format_args!("{snapshots} snapshots need {packs} packs ({size}), with what is condemned"));
+    Ok(())
+}
+
+fn grace(text: &str) -> Result<Duration, String> {
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let wrong = |_| "give a time with its unit, like 24h, 7d or 90min".to_owned();
+    let span: jiff::Span = text.parse().map_err(wrong)?;
+    let duration = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(wrong)?;
+    Duration::try_from(duration).map_err(|_| "a grace cannot be negative".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn graces_have_units() {
+        let hours = |hours| Ok(Duration::from_secs(hours * 3600));
+        assert_eq!(
+            (grace("24h"), grace("7d"), grace("0"), grace("0s")),
+            (hours(24), hours(7 * 24), hours(0), hours(0))
+        );
+        assert_eq!(grace("90min"), Ok(Duration::from_secs(5400)));
+        for wrong in ["", "24", "-1h", "soon", "1y"] {
+            assert!(grace(wrong).is_err(), "{wrong}");
+        }
+    }
+}

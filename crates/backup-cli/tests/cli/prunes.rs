@@ -1,0 +1,101 @@
+//! Freeing what is forgotten, and being killed at it.
+
+use crate::world::World;
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+/// Bytes that do not compress, of a generator with this seed.
+fn noise(seed: u64, bytes: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    (0..bytes.div_ceil(8)).flat_map(|_| next().to_le_bytes()).take(bytes).collect()
+}
+
+fn packs(repository: &Path) -> u64 {
+    let folders = fs::read_dir(repository.join("packs")).unwrap().map(|folder| folder.unwrap().path());
+    let files = folders.flat_map(|folder| fs::read_dir(folder).unwrap()).map(|file| file.unwrap());
+    files.map(|file| file.metadata().unwrap().len()).sum()
+}
+
+#[test]
+fn forgotten_data_is_condemned_then_deleted() {
+    let world = World::with_repository();
+    world.file("src/a", noise(1, 3 << 20));
+    world.ok(["push", "--repo", "repo", "src"]);
+    fs::remove_file(world.path("src/a")).unwrap();
+    world.file("src/b", noise(2, 1 << 20));
+    world.ok(["push", "--repo", "repo", "src"]);
+    let nothing = world.ok(["prune", "--repo", "repo"]);
+    assert!(nothing.err.contains("nothing to free"), "{nothing}");
+    let first = world.ids().remove(0);
+    world.ok(["forget", "--repo", "repo", &first]);
+    let before = packs(&world.path("repo"));
+
+    let dry = world.ok(["prune", "--repo", "repo", "--dry-run"]);
+    assert!(dry.err.contains("would have condemned"), "{dry}");
+    let condemned = world.ok(["prune", "--repo", "repo"]);
+    assert!(condemned.err.contains("condemned") && condemned.err.contains("grace"), "{condemned}");
+    assert_eq!(packs(&world.path("repo")), before);
+    world.ok(["check", "--repo", "repo", "--read-data"]);
+
+    let report = world.ok(["prune", "--repo", "repo", "--grace", "0", "--json"]).json();
+    assert_eq!(report["finished"], true, "{report}");
+    assert!(report["bytes_deleted"].as_u64().unwrap() >= 3 << 20, "{report}");
+    assert!(packs(&world.path("repo")) < before - (3 << 20));
+    world.ok(["check", "--repo", "repo", "--read-data"]);
+    world.ok(["pull", "--repo", "repo", "latest", "--into", "out"]);
+    assert_eq!(fs::read(world.pulled("out", "src/b")).unwrap(), noise(2, 1 << 20));
+    let wrong = world.run(["prune", "--repo", "repo", "--grace", "soon"]);
+    assert_eq!(wrong.code, 2, "{wrong}");
+}
+
+/// Pushes, forgets and prunes, each killed at some moment: the next command works, and what was finished stays.
+#[test]
+fn a_kill_at_any_moment_harms_no_finished_snapshot() {
+    let rounds = if std::env::var_os("BACKUP_SLOW").is_some() { 300 } else { 24 };
+    let world = World::with_repository();
+    let mut whole: Vec<(String, u64)> = Vec::new();
+    for round in 0..rounds {
+        // Some files stay, some are new.
+        world.file(format!("src/{}", round % 5), noise(round, 700_000));
+        let killed = |arguments: &[&str], milliseconds: u64| {
+            let mut child = world.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            std::thread::sleep(Duration::from_millis(milliseconds));
+            child.kill().unwrap();
+            child.wait().unwrap();
+        };
+        killed(&["push", "--repo", "repo", "src"], round * 7 % 60);
+        killed(&["prune", "--repo", "repo", "--grace", "0"], round * 11 % 80);
+        if round % 3 == 2 {
+            world.ok(["push", "--repo", "repo", "--tag", "whole", "src"]);
+            whole.push((world.ids().pop().unwrap(), round));
+        }
+        if whole.len() > 2 {
+            let (oldest, _) = whole.remove(0);
+            world.ok(["forget", "--repo", "repo", &oldest]);
+        }
+        let (_, newest) = whole.last().cloned().unwrap_or_default();
+        if round % 6 == 5 {
+            world.ok(["check", "--repo", "repo", "--read-data"]);
+            let (id, _) = whole.last().unwrap();
+            world.ok(["pull", "--repo", "repo", id, "--into", "out", "--overwrite", "always"]);
+            for file in newest.saturating_sub(4)..=newest {
+                let got = fs::read(world.pulled("out", &format!("src/{}", file % 5))).unwrap();
+                assert!(got == noise(file, 700_000), "file {file} of round {round}");
+            }
+        }
+    }
+    // However many died: one more prune frees what they left.
+    let report = world.ok(["prune", "--repo", "repo", "--grace", "0", "--json"]).json();
+    assert_eq!(report["finished"], true, "{report}");
+    world.ok(["check", "--repo", "repo", "--read-data"]);
+    let (id, _) = whole.last().unwrap();
+    world.ok(["pull", "--repo", "repo", id, "--into", "last"]);
+}

@@ -39,7 +39,13 @@ impl SessionFile {
             file.persist_noclobber(&path).map_err(io::Error::from)
         };
         let _locked = create().ok()?;
-        Some(SessionFile { session, path, _locked })
+        let file = SessionFile { session, path, _locked };
+        // Where a lock is given twice, a free one says nothing.
+        if claim(folder, session, &Machine::here()).is_ok_and(|twice| twice.is_none()) {
+            return Some(file);
+        }
+        file.remove();
+        None
     }
 
     /// The session is over.

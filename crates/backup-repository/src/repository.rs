@@ -5,12 +5,16 @@ use crate::format::owner::{Domain, OwnerIdentity, OwnerKeys, OwnerRecipient};
 use crate::format::record::{MAX_RECORD, RawRecord, RecordKind};
 use crate::format::snapshot::{Head, read_head, snapshot_key, to_ms};
 use crate::options::RepositoryOptions;
+use crate::protocol::Occupant;
 use backup_core::{Error, ErrorKind, Key, PutOptions, Result, StorageDriver, StorageExt};
 use bytes::Bytes;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
+
+/// A tombstone in a snapshot's place is no longer, in bytes; every snapshot is.
+const MAX_TOMBSTONE: u64 = 256;
 
 /// An open repository: its config was found and verified, and an identity opened its keys.
 #[derive(Clone)]
@@ -198,12 +202,27 @@ impl Inner {
         let listed = self.storage.list_all("snapshots/").await?;
         // Read after the snapshots: one that its writer created once more after it was forgotten does not come back.
         let forgotten = crate::session::forgotten(self).await?;
-        Ok(listed
-            .into_iter()
-            .filter_map(|(key, _)| {
-                let id = SessionId::from_hex(key.as_str().strip_prefix("snapshots/")?).ok()?;
-                (snapshot_key(&id).ok()? == key && !forgotten.contains(&id)).then_some(id)
-            })
-            .collect())
+        let mut ids = Vec::new();
+        for (key, meta) in listed {
+            let id = key.as_str().strip_prefix("snapshots/").and_then(|id| SessionId::from_hex(id).ok());
+            if let Some(id) = id
+                && snapshot_key(&id)? == key
+                && !forgotten.contains(&id)
+                && !(meta.size_bytes <= MAX_TOMBSTONE && is_tombstone(self, &key).await?)
+            {
+                ids.push(id);
+            }
+        }
+        Ok(ids)
+    }
+}
+
+/// Whether what stands under a snapshot's key says that the session never commits.
+async fn is_tombstone(inner: &Inner, key: &Key) -> Result<bool> {
+    match crate::session::occupant(inner, key).await {
+        Ok(occupant) => Ok(matches!(occupant, Occupant::SnapshotTombstone(_))),
+        // Removed since it was listed.
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(error),
     }
 }

@@ -9,6 +9,7 @@ mod first_run;
 mod interrupts;
 mod json;
 mod keys;
+mod killed;
 mod looking;
 mod names;
 mod programs;

@@ -129,10 +129,15 @@ impl fmt::Debug for SessionObject {
 pub struct PackName(pub SessionObject);
 
 impl PackName {
+    /// What the keys of all packs of a session begin with.
+    pub(crate) fn prefix(session: &SessionId) -> String {
+        let [.., last] = session.0;
+        format!("packs/{last:02x}/{session}-")
+    }
+
     /// `packs/xx/<session>-<number>`, with xx the session's last byte.
     pub(crate) fn key(&self) -> Result<Key> {
-        let [.., last] = self.0.session.0;
-        Key::new(format!("packs/{last:02x}/{}", self.0))
+        Key::new(format!("{}{}", PackName::prefix(&self.0.session), self.0.number))
     }
 
     /// The pack that a key names, if it names one.
@@ -168,9 +173,14 @@ impl fmt::Display for PackName {
 pub struct RunName(pub SessionObject);
 
 impl RunName {
+    /// What the keys of all runs of a session begin with.
+    pub(crate) fn prefix(session: &SessionId) -> String {
+        format!("index/{session}-")
+    }
+
     /// `index/<session>-<number>`.
     pub(crate) fn key(&self) -> Result<Key> {
-        Key::new(format!("index/{}", self.0))
+        Key::new(format!("{}{}", RunName::prefix(&self.0.session), self.0.number))
     }
 
     /// The run that a key names, if it names one.

@@ -6,6 +6,9 @@ use backup_core::{Error, ErrorKind, Result};
 /// What a pack's first bytes say.
 pub(crate) struct Header {
     pub(crate) kind: Kind,
+    /// The number of the identity to which the key is wrapped.
+    pub(crate) identity: u16,
+    pub(crate) domain: u32,
     pub(crate) wrapped: WrappedKey,
 }
 
@@ -16,10 +19,15 @@ pub(crate) struct Header {
 pub(crate) fn parse_header(bytes: &[u8]) -> Result<Header> {
     let header: Option<&[u8; HEADER_LEN]> = bytes.first_chunk();
     match header {
-        Some([m0, m1, m2, m3, m4, m5, m6, m7, kind, 0, _, _, _, _, _, _, wrapped @ ..])
+        Some([m0, m1, m2, m3, m4, m5, m6, m7, kind, 0, i0, i1, d0, d1, d2, d3, wrapped @ ..])
             if [*m0, *m1, *m2, *m3, *m4, *m5, *m6, *m7] == *MAGIC =>
         {
-            Ok(Header { kind: Kind::from_byte(*kind)?, wrapped: *wrapped })
+            Ok(Header {
+                kind: Kind::from_byte(*kind)?,
+                identity: u16::from_le_bytes([*i0, *i1]),
+                domain: u32::from_le_bytes([*d0, *d1, *d2, *d3]),
+                wrapped: *wrapped,
+            })
         }
         _ => Err(Error::new(ErrorKind::Damaged, "an object does not begin as a pack does")),
     }

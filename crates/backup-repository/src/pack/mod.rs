@@ -3,12 +3,14 @@
 mod footer;
 mod frame;
 mod segment;
+mod stored;
 mod writer;
 
 pub(crate) use footer::{Footer, MAX_FOOTER};
 pub(crate) use frame::{parse_header, parse_trailer};
 pub(crate) use segment::{Compressor, PlainSegment, SegmentPlace, Unpacker};
-pub(crate) use writer::{FinishedPacks, PackWriter, PackWriterOptions};
+pub(crate) use stored::read_stored;
+pub(crate) use writer::{FinishedPack, FinishedPacks, PackWriter, PackWriterOptions};
 
 /// Bytes of the clear header: magic, kind, reserved, identity and domain numbers, wrapped key.
 pub(crate) const HEADER_LEN: usize = 80;

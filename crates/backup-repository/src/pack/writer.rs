@@ -33,7 +33,7 @@ pub(crate) struct PackWriterOptions {
     pub(crate) stored_bytes: Arc<AtomicU64>,
 }
 
-/// Packs whose upload has begun and whose content is known.
+/// Packs that are stored and stand in no run yet.
 #[derive(Default)]
 pub(crate) struct FinishedPacks {
     pub(crate) packs: Vec<FinishedPack>,
@@ -68,7 +68,7 @@ struct State {
 
 /// A pack on its way, and the answer to come.
 struct Upload {
-    pack: PackName,
+    pack: FinishedPack,
     done: oneshot::Receiver<Result<ObjectMeta>>,
 }
 
@@ -119,22 +119,23 @@ impl PackWriter {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).rows
     }
 
-    /// Closes the open pack, waits until every pack is durable, and gives those that were not taken before.
-    ///
-    /// # Errors
-    /// What the storage said of any of them.
-    pub(crate) fn take_finished(&self) -> Result<FinishedPacks> {
-        let (uploads, finished) = {
+    /// Closes the open pack, waits for every upload, and gives the packs that are stored and were not taken before;
+    /// and what the storage said, if it refused any.
+    pub(crate) fn take_finished(&self) -> (FinishedPacks, Result<()>) {
+        let (uploads, mut finished, mut result) = {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(pack) = state.open.take() {
-                self.close_pack(&mut state, pack)?;
-            }
+            let closed = state.open.take().map_or(Ok(()), |pack| self.close_pack(&mut state, pack));
             state.rows = 0;
-            (std::mem::take(&mut state.uploads), std::mem::take(&mut state.finished))
+            (std::mem::take(&mut state.uploads), std::mem::take(&mut state.finished), closed)
         };
         // Outside the lock: others may go on with the next pack.
-        uploads.into_iter().try_for_each(|upload| self.wait(upload))?;
-        Ok(finished)
+        for upload in uploads {
+            match self.wait(upload) {
+                Ok(pack) => finished.packs.push(pack),
+                Err(error) => result = result.and(Err(error)),
+            }
+        }
+        (finished, result)
     }
 
     fn open(&self) -> Result<OpenPack> {
@@ -144,7 +145,10 @@ impl PackWriter {
         let (parts, received) = mpsc::channel(IN_FLIGHT);
         let (report, done) = oneshot::channel();
         let (storage, object) = (options.storage.clone(), name.key()?);
+        let names = options.names.clone();
         options.runtime.spawn(async move {
+            // The session lives as long as anything of it may still arrive.
+            let _alive = names;
             // An upload that nobody waits for any more is dropped with its sender.
             let _ = report.send(upload(&*storage, object, received).await);
         });
@@ -179,24 +183,21 @@ impl PackWriter {
         // An empty part says that the pack is whole; a sender that is merely dropped means the opposite.
         pack.send(Bytes::new(), stored_bytes)?;
         let OpenPack { name, wrapped, footer, length, done, .. } = pack;
-        state.finished.packs.push(FinishedPack {
-            name,
-            identity: self.options.identity,
-            length,
-            hash,
-            wrapped,
-            footer,
-        });
-        state.uploads.push_back(Upload { pack: name, done });
-        while state.uploads.len() > FINISHING {
-            state.uploads.pop_front().map_or(Ok(()), |upload| self.wait(upload))?;
+        let pack = FinishedPack { name, identity: self.options.identity, length, hash, wrapped, footer };
+        state.uploads.push_back(Upload { pack, done });
+        while state.uploads.len() > FINISHING
+            && let Some(upload) = state.uploads.pop_front()
+        {
+            state.finished.packs.push(self.wait(upload)?);
         }
         Ok(())
     }
 
-    fn wait(&self, upload: Upload) -> Result<()> {
-        let outcome = outcome_of(answer(upload.done)).map_err(|e| e.context("pack", upload.pack))?;
-        self.options.names.pack_stored(upload.pack, outcome)
+    /// Waits until a pack is stored.
+    fn wait(&self, Upload { pack, done }: Upload) -> Result<FinishedPack> {
+        let outcome = outcome_of(answer(done)).map_err(|e| e.context("pack", pack.name))?;
+        self.options.names.pack_stored(pack.name, outcome)?;
+        Ok(pack)
     }
 }
 

@@ -51,12 +51,15 @@ pub(crate) async fn begin(inner: Arc<Inner>, spec: Spec, observer: Arc<dyn Obser
     let session = Arc::new(LiveSession::start(inner.clone(), &spec.name, &spec.host, failure.clone()).await?);
     let cache = open_cache(&inner, observer.clone());
     let index = Arc::new(load(&inner, &cache, true, &|run| session.is_run_of_use(run)).await?);
+    let adopted = session.adopt(&index).await?;
     let series = session.id().series();
     let own: Vec<SessionId> = inner.snapshot_ids().await?.into_iter().filter(|id| id.series() == series).collect();
     let trust = Trust::load(&inner, &series, &index, session.records());
     let shared = Arc::new(share(&inner, &session, index, failure, observer)?);
+    let mut publisher = Publisher::new(inner.clone(), session.clone(), cache);
+    publisher.publish_adopted(&shared, adopted).await?;
+    let publisher = Arc::new(tokio::sync::Mutex::new(publisher));
     let engine = Engine::start(shared.clone(), inner.options.thread_count())?;
-    let publisher = Arc::new(tokio::sync::Mutex::new(Publisher::new(inner.clone(), session.clone(), cache)));
     let checkpoints = Checkpoints::start(shared, publisher.clone());
     Ok(RepositoryDraft {
         session,
@@ -227,11 +230,13 @@ impl Draft for RepositoryDraft {
             tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join()))).await;
         joined.map_err(|e| Error::new(ErrorKind::Internal, "the engine panicked: please report").source(e))?;
         // What is stored already stands in a run, so that the next push need not send it again.
-        if !shared.failure.is_set() {
-            self.publisher.lock().await.publish(&shared).await?;
-            self.session.give_up().await?;
-        }
-        Ok(())
+        let published = self.publisher.lock().await.publish(&shared).await;
+        let ended = match published {
+            Ok(()) => self.session.give_up().await,
+            Err(error) => Err(error),
+        };
+        // After a failure, which was told, this is a try: the next push of this machine ends what is left open.
+        if shared.failure.is_set() { Ok(()) } else { ended }
     }
 }
 

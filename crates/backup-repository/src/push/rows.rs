@@ -4,7 +4,7 @@ use crate::index::{BuiltRun, IndexCache, PackRecord, Row, RunBuilder, RunParams,
 use crate::locate;
 use crate::pack::FinishedPacks;
 use crate::repository::Inner;
-use crate::session::{LiveSession, outcome_of};
+use crate::session::{Adopted, LiveSession, outcome_of};
 use backup_core::{Error, ErrorKind, PutOptions, Result};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -21,23 +21,35 @@ impl Publisher {
         Publisher { inner, session, cache }
     }
 
-    /// Makes all packs so far durable, then the runs that name them.
+    /// Makes all packs so far durable, then the runs that name them. What is stored stands in a run even if the storage
+    /// refused another pack.
     pub(crate) async fn publish(&mut self, shared: &Arc<Shared>) -> Result<()> {
+        let mut result = Ok(());
         for kind in [Kind::Data, Kind::Metadata] {
             let sharing = shared.clone();
-            let finished = blocking(move || match kind {
-                Kind::Data => sharing.data.take_finished(),
-                Kind::Metadata => sharing.metadata.packs.take_finished(),
+            let (finished, stored) = blocking(move || {
+                Ok(match kind {
+                    Kind::Data => sharing.data.take_finished(),
+                    Kind::Metadata => sharing.metadata.packs.take_finished(),
+                })
             })
             .await?;
-            if !finished.packs.is_empty() {
-                self.run(shared, kind, finished).await?;
-            }
+            self.run(shared, kind, finished).await?;
+            result = result.and(stored);
         }
-        Ok(())
+        result
+    }
+
+    /// Publishes what dead sessions left: their chunks are known from now on.
+    pub(crate) async fn publish_adopted(&mut self, shared: &Arc<Shared>, adopted: Adopted) -> Result<()> {
+        self.run(shared, Kind::Data, adopted.data).await?;
+        self.run(shared, Kind::Metadata, adopted.metadata).await
     }
 
     async fn run(&mut self, shared: &Arc<Shared>, kind: Kind, finished: FinishedPacks) -> Result<()> {
+        if finished.packs.is_empty() {
+            return Ok(());
+        }
         let packs: Vec<_> = finished.packs.iter().map(|pack| pack.name).collect();
         let name = self.session.begin_run(&packs)?;
         let ids: Vec<_> = finished.packs.iter().flat_map(|pack| pack.footer.chunks.iter().map(|(id, _)| *id)).collect();

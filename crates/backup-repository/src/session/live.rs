@@ -1,10 +1,13 @@
+use super::adopt::{Adopted, Predecessors, packs_in_no_run};
+use super::alive::SessionFile;
 use super::objects::{SessionInfo, create, create_record};
 use super::records::condemned;
 use crate::crypto::random;
-use crate::format::ids::{PackName, RunName, SessionId};
+use crate::format::ids::{Kind, PackName, RunName, SessionId};
 use crate::format::record::RecordKind;
 use crate::format::snapshot::{snapshot_key, to_ms};
-use crate::protocol::{Lease, Occupant, Outcome, PackId, Renewal, RenewalTask, Writer, WriterTask};
+use crate::index::IndexSet;
+use crate::protocol::{Lease, Occupant, Outcome, PackId, Renewal, RenewalTask, RunId, Writer, WriterTask};
 use crate::push::Failure;
 use crate::repository::Inner;
 use backup_core::{Error, ErrorKind, Result, StorageExt};
@@ -39,11 +42,14 @@ pub(crate) struct LiveSession {
     records: Vec<SessionId>,
     condemned: HashSet<PackName>,
     renewal: Option<JoinHandle<()>>,
+    /// Says on this machine that the session lives.
+    file: Mutex<Option<SessionFile>>,
 }
 
 impl LiveSession {
-    /// Starts a session and makes its listings, in the protocol's order, up to where it may write. A session that may
-    /// have been fenced meanwhile fails through `failure`.
+    /// Starts a session, ends those of its series that died on this machine, and lists what is condemned and void: then
+    /// the index may be opened, and [`LiveSession::adopt`] comes before the first pack. A session that may have been
+    /// fenced meanwhile fails through `failure`.
     ///
     /// # Errors
     /// What the storage said; `Damaged` for records that cannot be read.
@@ -56,12 +62,20 @@ impl LiveSession {
             time: to_ms(SystemTime::now()),
             adopts: Vec::new(),
         };
+        let folder = inner.cache_dir().map(|dir| dir.join("sessions"));
+        let file = folder.as_deref().and_then(|folder| SessionFile::create(folder, id));
+        // Without a file of its own it takes nothing over: if it died, nobody would know of it.
+        let mut dead = match (&folder, &file) {
+            (Some(folder), Some(_)) => Predecessors::find(&inner, folder, id.series()).await?,
+            _ => Predecessors::default(),
+        };
         let started = Instant::now();
         let mut session = LiveSession {
-            writer: Mutex::new(Writer::new(id)),
+            writer: Mutex::new(Writer::resume(id, dead.sessions.clone())),
             records: Vec::new(),
             condemned: HashSet::new(),
             renewal: None,
+            file: Mutex::new(file),
             info: info.clone(),
             inner: inner.clone(),
         };
@@ -72,7 +86,13 @@ impl LiveSession {
                     let outcome = create(&inner, &object, &info).await?;
                     session.writer().created(outcome)?;
                 }
+                WriterTask::ListRuns(dead) => {
+                    let listed = inner.storage.list_all(&RunName::prefix(&dead)).await?;
+                    let runs = listed.iter().filter_map(|(key, _)| RunName::from_key(key)).map(RunId::from);
+                    session.writer().adopted_runs(runs)?;
+                }
                 WriterTask::ListCondemned => {
+                    dead.are_over();
                     let records = condemned(&inner, Duration::MAX, None).await?;
                     session.writer().condemned(&records)?;
                     session.records = records.iter().map(|record| record.name).collect();
@@ -84,15 +104,38 @@ impl LiveSession {
                     let void = voided(&inner).await?;
                     session.writer().indexed(void)?;
                 }
-                WriterTask::Write => break,
-                WriterTask::ListRuns(_) | WriterTask::ListPacks(_) | WriterTask::ListAllPacks | WriterTask::Done => {
-                    return Err(Error::new(ErrorKind::Internal, "a fresh session adopts nothing"));
-                }
+                WriterTask::ListPacks(_) | WriterTask::Write => break,
+                WriterTask::ListAllPacks | WriterTask::Done => return Err(unexpected()),
             }
         }
         let renewal = Renewal::new(id, Lease::STANDARD);
         session.renewal = Some(tokio::spawn(renew(inner, info, renewal, started, failure)));
         Ok(session)
+    }
+
+    /// The packs of the sessions taken over that stand in no run of `index`, which was opened after the start. They are
+    /// this session's now, and it cannot end before they stand in runs.
+    ///
+    /// # Errors
+    /// What the storage said.
+    pub(crate) async fn adopt(&self, index: &IndexSet) -> Result<Adopted> {
+        let mut adopted = Adopted::default();
+        let task = self.writer().next()?;
+        let sessions = match task {
+            WriterTask::ListPacks(sessions) => sessions,
+            WriterTask::Write => return Ok(adopted),
+            _ => return Err(unexpected()),
+        };
+        let packs = packs_in_no_run(&self.inner, &sessions, index).await?;
+        let kept = self.writer().adopted_packs(packs.iter().map(|(_, pack)| pack.name.into()))?;
+        let kept: HashSet<PackName> = kept.into_iter().map(PackName::from).collect();
+        for (kind, pack) in packs.into_iter().filter(|(_, pack)| kept.contains(&pack.name)) {
+            match kind {
+                Kind::Data => adopted.data.packs.push(pack),
+                Kind::Metadata => adopted.metadata.packs.push(pack),
+            }
+        }
+        Ok(adopted)
     }
 
     fn writer(&self) -> MutexGuard<'_, Writer> {
@@ -157,8 +200,15 @@ impl LiveSession {
             let outcome = create(&self.inner, &object, &self.info).await?;
             self.writer().created(outcome)?;
         }
+        if let Some(file) = self.file.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            file.remove();
+        }
         Ok(())
     }
+}
+
+fn unexpected() -> Error {
+    Error::new(ErrorKind::Internal, "a push was asked for something that it does not do: please report")
 }
 
 impl Drop for LiveSession {

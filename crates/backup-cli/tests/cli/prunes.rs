@@ -92,10 +92,12 @@ fn a_kill_at_any_moment_harms_no_finished_snapshot() {
             }
         }
     }
-    // However many died: one more prune frees what they left.
+    // However many died: one more push takes over what they left, and one more prune frees it.
+    world.ok(["push", "--repo", "repo", "src"]);
     let report = world.ok(["prune", "--repo", "repo", "--grace", "0", "--json"]).json();
     assert_eq!(report["finished"], true, "{report}");
     world.ok(["check", "--repo", "repo", "--read-data"]);
-    let (id, _) = whole.last().unwrap();
-    world.ok(["pull", "--repo", "repo", id, "--into", "last"]);
+    for (id, _) in whole {
+        world.ok(["pull", "--repo", "repo", &id, "--into", "last", "--overwrite", "always"]);
+    }
 }

@@ -163,7 +163,8 @@ impl<'a> Copier<'a> {
     /// Puts the packs so far into a run.
     async fn publish(&self) -> Result<()> {
         let writer = self.writer.clone();
-        let finished: FinishedPacks = blocking(move || writer.take_finished()).await?;
+        let (finished, stored): (FinishedPacks, _) = blocking(move || Ok(writer.take_finished())).await?;
+        stored?;
         if finished.packs.is_empty() {
             return Ok(());
         }

@@ -12,12 +12,12 @@ use crate::format::snapshot::to_ms;
 use crate::index::{IndexCache, IndexSet};
 use crate::locate::{self, Locator};
 use crate::protocol::{
-    Lease, ListedSession, Object, Outcome, Outlook, PackId, Prune, PruneTask, Record, Removal, Renewal,
+    Fence, Lease, ListedSession, Object, Outcome, Outlook, PackId, Prune, PruneTask, Record, Removal, Renewal,
 };
 use crate::pull::Blocks;
 use crate::push::Failure;
 use crate::repository::Inner;
-use crate::session::{SessionInfo, condemned, create, key_of, new_id, renew};
+use crate::session::{SessionFile, SessionInfo, condemned, create, dead, key_of, new_id, renew};
 use backup_core::{Error, ErrorKind, Event, Observer, Result, Stop};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -27,6 +27,8 @@ use tokio::task::JoinHandle;
 
 /// The name under which a prune's sessions run.
 const NAME: &str = "prune";
+/// The folder of the cache in which sessions of this machine say that they live.
+const FILES: &str = "sessions";
 
 /// How a pass ended.
 pub(super) enum Ended {
@@ -45,6 +47,8 @@ pub(super) struct Pass<'a> {
     info: SessionInfo,
     failure: Arc<Failure>,
     renewal: Option<JoinHandle<()>>,
+    /// Says on this machine that the pass lives.
+    file: Option<SessionFile>,
     cache: Arc<IndexCache>,
     /// The storage's time near the start of the pass.
     now: SystemTime,
@@ -97,6 +101,7 @@ impl<'a> Pass<'a> {
             info,
             failure: Arc::default(),
             renewal: None,
+            file: None,
             now: SystemTime::now(),
             records: Vec::new(),
             sessions: Vec::new(),
@@ -188,6 +193,7 @@ impl<'a> Pass<'a> {
                     self.held.machine().merged()?;
                 }
                 PruneTask::Done => {
+                    self.file.take().into_iter().for_each(SessionFile::remove);
                     self.conclude(report).await?;
                     return Ok(());
                 }
@@ -203,6 +209,9 @@ impl<'a> Pass<'a> {
         if self.options.dry_run {
             return Ok(self.held.machine().created(Outcome::Created)?);
         }
+        if let (Object::Start { session, .. }, Some(dir)) = (&object, self.inner.cache_dir()) {
+            self.file = SessionFile::create(&dir.join(FILES), *session);
+        }
         let sent = Instant::now();
         let outcome = create(&self.inner, &object, &self.info).await?;
         self.held.machine().created(outcome)?;
@@ -212,8 +221,9 @@ impl<'a> Pass<'a> {
                 let renewal = Renewal::new(session, Lease::STANDARD);
                 let (inner, info, failure) = (self.inner.clone(), self.info.clone(), self.failure.clone());
                 self.renewal = Some(tokio::spawn(renew(inner, info, renewal, sent, failure)));
+                let mut ended = self.end_dead().await?;
                 let sessions = listing::sessions(&self.inner, self.now).await?;
-                let ended = fences::end_lapsed(&self.inner, &sessions, &*self.observer).await?;
+                ended.extend(fences::end_lapsed(&self.inner, &sessions, &*self.observer).await?);
                 self.changed |= !ended.is_empty();
                 report.sessions_ended.extend(ended.iter().map(SessionId::to_string));
             }
@@ -221,6 +231,22 @@ impl<'a> Pass<'a> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Ends prunes that died on this machine.
+    async fn end_dead(&self) -> Result<Vec<SessionId>> {
+        let mut ended = Vec::new();
+        let Some(dir) = self.inner.cache_dir().filter(|_| self.inner.config.create_only) else { return Ok(ended) };
+        let series = self.held.machine().session().series();
+        for file in dead(&dir.join(FILES), series, usize::MAX) {
+            let folder = self.inner.storage.list(&format!("sessions/{}/", file.session), None).await?;
+            if !folder.objects.is_empty() && !folder.objects.iter().any(|(key, _)| key.as_str().ends_with("/end")) {
+                fences::fence(&self.inner, Fence::new(file.session)).await?;
+                ended.push(file.session);
+            }
+            file.remove();
+        }
+        Ok(ended)
     }
 
     async fn mark(&mut self) -> Result<()> {
@@ -388,6 +414,7 @@ impl<'a> Pass<'a> {
             let outcome = create(&self.inner, &object, &self.info).await?;
             self.held.machine().created(outcome)?;
         }
+        self.file.take().into_iter().for_each(SessionFile::remove);
         Ok(())
     }
 }

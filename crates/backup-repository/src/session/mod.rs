@@ -9,6 +9,7 @@ mod records;
 mod runs;
 
 pub(crate) use adopt::Adopted;
+pub(crate) use alive::{SessionFile, dead};
 pub(crate) use forget::{forget, forgotten};
 pub(crate) use live::{LiveSession, Names, new_id, outcome_of, renew};
 pub(crate) use objects::{SessionInfo, create, is_valid, key_of, occupant};

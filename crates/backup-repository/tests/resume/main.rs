@@ -202,7 +202,7 @@ async fn a_session_that_never_began_leaves_nothing() {
     let tree = tree(12);
     let place = with_a_dead_push(&tree).await;
     let dead = dead_of(&place).await;
-    let never = format!("{}{}", &dead[..20], "00".repeat(6));
+    let never = format!("{}{}", dead.get(..20).unwrap(), "00".repeat(6));
     let file = place.files().remove(0);
     fs::copy(&file, file.with_file_name(&never)).unwrap();
     let (id, _) = place.push(&tree).await;

@@ -12,6 +12,7 @@ use backup_core::*;
 use memory::*;
 use place::*;
 use std::fs;
+use std::sync::Arc;
 
 /// How many packs the dead push of most tests has stored.
 const STORED: u64 = 8;
@@ -165,6 +166,18 @@ async fn another_name_is_another_matter() {
     push(&repository, "other", MemoryCapture::new(&tree, 3)).await.unwrap();
     assert_eq!(place.files().len(), 1);
     assert!(!place.sessions().await.1.contains(&dead_of(&place).await));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_create_may_have_two_winners_nobody_is_fenced() {
+    let tree = tree(12);
+    let place = with_a_dead_push(&tree).await;
+    let dead = dead_of(&place).await;
+    let repository = place.over(Arc::new(Lax(place.storage.clone()))).await;
+    push(&repository, "n", MemoryCapture::new(&tree, 3)).await.unwrap();
+    let (_, objects) = place.under("").await;
+    assert!(!objects.contains(&format!("snapshots/{dead}")) && !objects.contains(&format!("sessions/{dead}/end")));
+    assert_eq!(place.files().len(), 1, "it is not forgotten");
 }
 
 #[tokio::test(flavor = "multi_thread")]

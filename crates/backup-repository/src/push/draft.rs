@@ -167,7 +167,7 @@ impl Draft for RepositoryDraft {
             self.engine.shared.clone(),
             component,
             listing.as_deref(),
-            self.session.id().0,
+            self.session.id(),
             self.trust.vouched(),
         )?;
         Ok(Box::new(ingest))

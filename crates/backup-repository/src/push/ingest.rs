@@ -3,9 +3,10 @@ use super::content::{chain, describe, now_ns, read_chunks};
 use super::engine::Shared;
 use super::hands::Hands;
 use super::job::{Job, groups};
-use super::scan::{Record, ScanReader, ScanWriter};
+use super::listings::Listings;
+use super::scan::{Record, ScanWriter};
 use super::tree::{Item, Message, Planned, Tree, TreeThread};
-use crate::format::ids::Kind;
+use crate::format::ids::{Kind, SessionId};
 use crate::meta::{Body, Reference};
 use async_trait::async_trait;
 use backup_core::{Batch, ComponentSpec, Contents, Error, ErrorKind, FileOpener, Ingest, Reader, Result, Wanted};
@@ -34,18 +35,17 @@ pub(crate) struct RepositoryIngest {
 }
 
 impl RepositoryIngest {
-    /// `listing` is where the previous listing may be and the new one will be kept; of one with the tag `vouched` every
-    /// chunk is known to be there.
+    /// `listing` is where the previous listing may be and that of `session` will be kept; of one with the tag `vouched`
+    /// every chunk is known to be there.
     pub(crate) fn start(
         shared: Arc<Shared>,
         spec: ComponentSpec,
         listing: Option<&Path>,
-        tag: [u8; 16],
+        session: SessionId,
         vouched: Option<[u8; 16]>,
     ) -> Result<Self> {
-        let previous = listing.and_then(ScanReader::open);
-        let trust = previous.as_ref().is_some_and(|p| vouched == Some(p.tag));
-        let scan = listing.and_then(|path| match ScanWriter::create(path, tag) {
+        let previous = listing.map(|path| Listings::open(path, vouched)).unwrap_or_default();
+        let scan = listing.and_then(|path| match ScanWriter::create(path, session, previous.prefixes()) {
             Ok(writer) => Some(writer),
             Err(error) => {
                 let text = format!("{}; the next push reads everything", chain(&error));
@@ -69,12 +69,12 @@ impl RepositoryIngest {
                 let _ = report.send(result);
             })
             .map_err(|e| Error::io("cannot start a thread", e))?;
-        let merge = Merge { shared: shared.clone(), previous, pending: None, last_path: None, trust };
+        let merge = Merge { shared: shared.clone(), previous, pending: None, last_path: None };
         let contents = EngineContents { shared: shared.clone(), current: Mutex::new(None) };
         Ok(RepositoryIngest { spec, shared, contents, merge: Some(merge), batches, tree })
     }
 
-    /// All batches came: the finished tree. Without `keeps_listing` the next push compares with what was kept before.
+    /// All batches came: the finished tree. Without `keeps_listing` what was listed is kept as that of an interrupted push.
     pub(crate) async fn finish(mut self, keeps_listing: bool) -> Result<Tree> {
         self.contents.close();
         let sent = self.batches.send(Message::End { keeps_listing }).await;
@@ -142,12 +142,10 @@ impl Drop for RepositoryIngest {
 /// Compares batches with the previous listing: two sorted streams.
 struct Merge {
     shared: Arc<Shared>,
-    previous: Option<ScanReader>,
+    previous: Listings,
     /// The record read last, not yet passed.
-    pending: Option<Record>,
+    pending: Option<(Record, bool)>,
     last_path: Option<Vec<u8>>,
-    /// Every chunk of the previous listing is known to be there still.
-    trust: bool,
 }
 
 impl Merge {
@@ -172,7 +170,7 @@ impl Merge {
             let known = previous.is_some();
             let same = |record: &Record| entry.fingerprint.is_some_and(|now| record.token == Some(now.token));
             match previous {
-                Some(record) if same(&record) && (self.trust || self.is_whole(&record)?) => {
+                Some((record, is_vouched)) if same(&record) && (is_vouched || self.is_whole(&record)?) => {
                     stats.files_unchanged.fetch_add(1, Ordering::Relaxed);
                     items.push(Item::Reused(record));
                 }
@@ -204,12 +202,11 @@ impl Merge {
     }
 }
 
-/// The previous record of exactly this path, having passed all before it.
-fn seek(previous: &mut Option<ScanReader>, pending: &mut Option<Record>, path: &[u8]) -> Option<Record> {
-    let reader = previous.as_mut()?;
+/// The previous record of exactly this path, having passed all before it, and whether its chunks are known to be there.
+fn seek(previous: &mut Listings, pending: &mut Option<(Record, bool)>, path: &[u8]) -> Option<(Record, bool)> {
     loop {
-        let record = pending.take().or_else(|| reader.next())?;
-        match record.path.as_slice().cmp(path) {
+        let record = pending.take().or_else(|| previous.next())?;
+        match record.0.path.as_slice().cmp(path) {
             std::cmp::Ordering::Less => {}
             std::cmp::Ordering::Equal => return Some(record),
             std::cmp::Ordering::Greater => {

@@ -11,6 +11,7 @@ mod hands;
 mod ingest;
 mod job;
 mod known;
+mod listings;
 mod metadata;
 mod queue;
 mod rows;

@@ -1,19 +1,24 @@
 //! The previous listing, kept locally: what lets a push leave unchanged files unread. Disposable: damage or loss costs
-//! reading, never correctness, so every block carries a checksum and reading stops at the first that is wrong.
+//! reading, never correctness, so every block carries a checksum and reading stops at the first that is wrong. Of an
+//! interrupted push the blocks so far stay.
 //!
 //! `"BKUPSCN0" ‖ tag (16)`, then blocks: length (4) ‖ XXH3-128 of what follows (16) ‖ zstd frame of records. A record:
 //! shared path bytes (varint) ‖ rest of the path (varint length, bytes) ‖ flags (1) ‖ token (32, if trusted) ‖ body ‖ references.
 
-use crate::format::ids::{CHUNK_ID_LEN, ChunkId};
+use super::listings::unfinished;
+use crate::format::ids::{CHUNK_ID_LEN, ChunkId, SessionId};
 use crate::format::wire::{put_varint, take_bytes, take_varint};
 use backup_core::{Error, Result};
 use std::fs::File;
 use std::io::{BufReader, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use xxhash_rust::xxh3::xxh3_128;
 
 const MAGIC: &[u8; 8] = b"BKUPSCN0";
 const BLOCK_LEN: usize = 256 << 10;
+/// A block is written after this long even if it is not full: what a push that is killed has to read again.
+const MAX_WAIT: Duration = Duration::from_secs(10);
 const MAX_BLOCK: usize = 64 << 20;
 const TRUSTED: u8 = 1;
 
@@ -29,11 +34,16 @@ pub(crate) struct Record {
     pub(crate) refs: Vec<ChunkId>,
 }
 
-/// Writes a listing beside the old one; [`ScanWriter::finish`] puts it in its place.
+/// Writes a listing beside the old one; [`ScanWriter::finish`] puts it in its place. Dropped before, it stays as a prefix.
 pub(crate) struct ScanWriter {
+    /// Locked until this is dropped.
     file: File,
-    temporary: tempfile::TempPath,
+    path: PathBuf,
     target: PathBuf,
+    replaces: Vec<PathBuf>,
+    is_empty: bool,
+    is_finished: bool,
+    flushed: Instant,
     plain: Vec<u8>,
     previous_path: Vec<u8>,
     zstd: zstd::bulk::Compressor<'static>,
@@ -44,15 +54,24 @@ fn failed(e: std::io::Error) -> Error {
 }
 
 impl ScanWriter {
-    pub(crate) fn create(target: &Path, tag: [u8; 16]) -> Result<Self> {
+    /// Of this session, whose id is the listing's tag; it is to replace `target` and the prefixes `replaces`.
+    pub(crate) fn create(target: &Path, session: SessionId, replaces: Vec<PathBuf>) -> Result<Self> {
         let folder = target.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder).map_err(failed)?;
-        let (mut file, temporary) = tempfile::NamedTempFile::new_in(folder).map_err(failed)?.into_parts();
-        file.write_all(MAGIC).and_then(|()| file.write_all(&tag)).map_err(failed)?;
+        let path = unfinished(target, &session);
+        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+        // Locked before it has its name, so that nobody takes it for an interrupted push's.
+        file.as_file().try_lock().map_err(|e| failed(e.into()))?;
+        file.write_all(MAGIC).and_then(|()| file.write_all(&session.0)).map_err(failed)?;
+        let file = file.persist(&path).map_err(|e| failed(e.error))?;
         Ok(ScanWriter {
             file,
-            temporary,
+            path,
             target: target.to_owned(),
+            replaces,
+            is_empty: true,
+            is_finished: false,
+            flushed: Instant::now(),
             plain: Vec::with_capacity(BLOCK_LEN + 4096),
             previous_path: Vec::new(),
             zstd: zstd::bulk::Compressor::new(1).map_err(failed)?,
@@ -60,6 +79,7 @@ impl ScanWriter {
     }
 
     pub(crate) fn push(&mut self, path: &[u8], token: Option<&[u8; 32]>, body: &[u8], refs: &[ChunkId]) -> Result<()> {
+        self.is_empty = false;
         // Each block stands alone: its first path is whole.
         let shared = self.previous_path.iter().zip(path).take_while(|(a, b)| a == b).count();
         let out = &mut self.plain;
@@ -75,7 +95,7 @@ impl ScanWriter {
         refs.iter().for_each(|id| out.extend_from_slice(&id.0));
         self.previous_path.clear();
         self.previous_path.extend_from_slice(path);
-        if self.plain.len() >= BLOCK_LEN { self.flush() } else { Ok(()) }
+        if self.plain.len() >= BLOCK_LEN || self.flushed.elapsed() >= MAX_WAIT { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -86,6 +106,7 @@ impl ScanWriter {
             self.file.write_all(&frame).map_err(failed)?;
             self.plain.clear();
             self.previous_path.clear();
+            self.flushed = Instant::now();
         }
         Ok(())
     }
@@ -93,7 +114,19 @@ impl ScanWriter {
     /// Puts the listing in the place of the old one.
     pub(crate) fn finish(mut self) -> Result<()> {
         self.flush()?;
-        self.temporary.persist(&self.target).map_err(|e| failed(e.error))
+        std::fs::rename(&self.path, &self.target).map_err(failed)?;
+        self.is_finished = true;
+        // Where one stays, it costs the next push a look.
+        self.replaces.iter().for_each(|prefix| _ = std::fs::remove_file(prefix));
+        Ok(())
+    }
+}
+
+impl Drop for ScanWriter {
+    fn drop(&mut self) {
+        if !self.is_finished && (self.is_empty || self.flush().is_err()) {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -110,9 +143,9 @@ pub(crate) struct ScanReader {
 }
 
 impl ScanReader {
-    /// None when there is no listing, or it is not one.
-    pub(crate) fn open(path: &Path) -> Option<Self> {
-        let mut file = BufReader::with_capacity(256 << 10, File::open(path).ok()?);
+    /// None when it is not a listing.
+    pub(crate) fn new(file: File) -> Option<Self> {
+        let mut file = BufReader::with_capacity(256 << 10, file);
         let mut head = [0; 24];
         file.read_exact(&mut head).ok()?;
         let (magic, tag) = head.split_first_chunk::<8>()?;
@@ -211,7 +244,7 @@ mod tests {
     }
 
     fn write(path: &Path) {
-        let mut writer = ScanWriter::create(path, [9; 16]).unwrap();
+        let mut writer = ScanWriter::create(path, SessionId([9; 16]), Vec::new()).unwrap();
         for r in records() {
             writer.push(&r.path, r.token.as_ref(), &r.body, &r.refs).unwrap();
         }
@@ -224,7 +257,7 @@ mod tests {
         let path = folder.path().join("scan");
         write(&path);
         let read = |path: &Path| {
-            let mut reader = ScanReader::open(path)?;
+            let mut reader = ScanReader::new(File::open(path).ok()?)?;
             let mut all = Vec::new();
             while let Some(record) = reader.next() {
                 all.push(record);

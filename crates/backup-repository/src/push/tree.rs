@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 pub(crate) enum Message {
     /// The next batch.
     Batch(Planned),
-    /// All batches came; the listing of a failed capture is not worth keeping.
+    /// All batches came; the listing of a failed capture is not a whole one.
     End { keeps_listing: bool },
 }
 

@@ -64,9 +64,12 @@ impl LiveSession {
         };
         let folder = inner.cache_dir().map(|dir| dir.join("sessions"));
         let file = folder.as_deref().and_then(|folder| SessionFile::create(folder, id));
-        // Without a file of its own it takes nothing over: if it died, nobody would know of it.
+        // Without a file of its own it takes nothing over: if it died, nobody would know of it. And where a create may
+        // have two winners, nobody is fenced unless a person says so.
         let mut dead = match (&folder, &file) {
-            (Some(folder), Some(_)) => Predecessors::find(&inner, folder, id.series()).await?,
+            (Some(folder), Some(_)) if inner.storage.capabilities().create_only => {
+                Predecessors::find(&inner, folder, id.series()).await?
+            }
             _ => Predecessors::default(),
         };
         let started = Instant::now();

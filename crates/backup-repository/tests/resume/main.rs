@@ -12,6 +12,7 @@ use backup_core::*;
 use memory::*;
 use place::*;
 use std::fs;
+use std::sync::Arc;
 
 /// How many packs the dead push of most tests has stored.
 const STORED: u64 = 8;
@@ -168,6 +169,18 @@ async fn another_name_is_another_matter() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn where_a_create_may_have_two_winners_nobody_is_fenced() {
+    let tree = tree(12);
+    let place = with_a_dead_push(&tree).await;
+    let dead = dead_of(&place).await;
+    let repository = place.over(Arc::new(Lax(place.storage.clone()))).await;
+    push(&repository, "n", MemoryCapture::new(&tree, 3)).await.unwrap();
+    let (_, objects) = place.under("").await;
+    assert!(!objects.contains(&format!("snapshots/{dead}")) && !objects.contains(&format!("sessions/{dead}/end")));
+    assert_eq!(place.files().len(), 1, "it is not forgotten");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn packs_that_are_damaged_are_left_alone() {
     let tree = tree(20);
     let place = with_a_dead_push(&tree).await;
@@ -207,5 +220,39 @@ async fn a_session_that_never_began_leaves_nothing() {
     fs::copy(&file, file.with_file_name(&never)).unwrap();
     let (id, _) = place.push(&tree).await;
     assert!(place.under("").await.1.iter().all(|key| !key.contains(&never)));
+    place.assert_whole(&tree, &[&id]).await;
+}
+
+/// The paths that the next push reads.
+async fn fetched(place: &Place, tree: &Tree) -> (BackupId, Vec<TreePath>) {
+    place.settle();
+    let (committed, _, fetched) = push(&place.open().await, "n", MemoryCapture::new(tree, 3)).await.unwrap();
+    (committed.summary.id, fetched)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_read_and_stored_is_not_read_again() {
+    let mut tree = tree(20);
+    let place = with_a_dead_push(&tree).await;
+    tree.insert(path("file 001"), file("changed", 2));
+    let (id, read) = fetched(&place, &tree).await;
+    assert!(read.contains(&path("file 001")) && read.contains(&path("file 019")));
+    assert!(!read.contains(&path("file 000")), "{read:?}");
+    place.assert_whole(&tree, &[&id]).await;
+    // A whole listing again.
+    let (id, read) = fetched(&place, &tree).await;
+    assert_eq!(read, []);
+    place.assert_whole(&tree, &[&id]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_read_and_is_gone_is_read_again() {
+    let tree = tree(20);
+    let place = with_a_dead_push(&tree).await;
+    for name in place.under("packs/").await.1 {
+        place.storage.delete(&[Key::new(name).unwrap()]).await.unwrap();
+    }
+    let (id, read) = fetched(&place, &tree).await;
+    assert_eq!(read.len(), 20);
     place.assert_whole(&tree, &[&id]).await;
 }

@@ -7,4 +7,4 @@ mod records;
 
 pub(crate) use forget::{forget, forgotten};
 pub(crate) use live::{LiveSession, Names, outcome_of};
-pub(crate) use objects::occupant;
+pub(crate) use objects::{is_valid, occupant};

@@ -7,6 +7,8 @@ mod owners;
 mod pattern;
 mod signers;
 mod succession;
+#[cfg(test)]
+mod tests;
 mod writers;
 
 pub(crate) use access::Access;

@@ -44,7 +44,8 @@ pub(crate) struct Global {
     #[arg(long, short = 'r', global = true, value_name = "URL|PATH")]
     pub(crate) repo: Vec<OsString>,
 
-    /// What opens the repository: an age identity file or an SSH private key [default: below XDG_CONFIG_HOME]
+    /// What opens the repository: an age identity file, an SSH private key, or a writer's credential [default: below
+    /// XDG_CONFIG_HOME]
     #[arg(long, short = 'i', global = true, value_name = "FILE", conflicts_with = "passphrase_file")]
     pub(crate) identity: Option<PathBuf>,
 
@@ -86,6 +87,7 @@ pub(crate) enum Command {
     Forget(commands::forget::Forget),
     Prune(commands::prune::Prune),
     Check(commands::check::Check),
+    Key(commands::key::Key),
     Stats(commands::stats::Stats),
     Version(commands::version::Version),
     Completions(commands::completions::Completions),

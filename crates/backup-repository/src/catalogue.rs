@@ -1,5 +1,6 @@
 use crate::check::check;
 use crate::format::ids::SessionId;
+use crate::format::snapshot::to_ms;
 use crate::pull::RepositoryBackup;
 use crate::push::begin;
 use crate::repository::Repository;
@@ -10,10 +11,12 @@ use backup_core::{
     Spec, Summary,
 };
 use std::sync::Arc;
+use std::time::SystemTime;
 
 #[async_trait]
 impl Destination for Repository {
     async fn begin(&self, spec: Spec, observer: Arc<dyn Observer>) -> Result<Box<dyn Draft>> {
+        self.0.may_push(&spec.name, to_ms(SystemTime::now()))?;
         Ok(Box::new(begin(self.0.clone(), spec, observer).await?))
     }
 }
@@ -23,9 +26,10 @@ impl Catalogue for Repository {
     async fn list(&self) -> Result<Vec<Summary>> {
         let mut summaries = Vec::new();
         for id in self.0.snapshot_ids().await? {
-            match self.0.head(&id).await {
-                Ok(head) => summaries.push(head.summary(id)?),
-                // One that is damaged does not hide the others; one that just went is no error.
+            match self.0.snapshot(&id).await {
+                Ok(snapshot) => summaries.push(snapshot.head.summary(id)?),
+                // One that is damaged or signed by nobody who may does not hide the others; one that just went, or is
+                // of another domain than a writer's, is no error.
                 Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::NotFound) => {}
                 Err(error) => return Err(error),
             }
@@ -47,8 +51,13 @@ impl Catalogue for Repository {
 
     async fn forget(&self, id: &BackupId) -> Result<()> {
         let session = SessionId::from_hex(&id.0)?;
-        // Only what is a snapshot of this repository may be forgotten.
-        self.0.head(&session).await?;
+        self.0.need_owner("forget a snapshot")?;
+        match self.0.snapshot(&session).await {
+            // One that does not count goes, too: it would hold up every prune.
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::Damaged => {}
+            Err(error) => return Err(error),
+        }
         forget(&self.0, session).await
     }
 

@@ -1,9 +1,9 @@
 //! Sealed segments from the storage, and the keys that open them.
 
 use crate::crypto::{SealKey, WrappedKey};
-use crate::format::ids::{ChunkId, Kind, PackName, RepositoryId};
+use crate::format::ids::{ChunkId, PackName, RepositoryId};
 use crate::format::snapshot::unwrap_any;
-use crate::pack::{Footer, HEADER_LEN, MAX_FOOTER, SegmentPlace, TRAILER_LEN, parse_header, parse_trailer};
+use crate::pack::SegmentPlace;
 use crate::repository::Inner;
 use backup_core::{Error, ErrorKind, Result, StorageExt};
 use std::collections::HashMap;
@@ -73,28 +73,4 @@ impl Fetcher {
     pub(crate) async fn segment(&self, place: &SegmentPlace) -> Result<Vec<u8>> {
         self.range(&place.pack, place.offset, place.offset.saturating_add(place.sealed_len)).await
     }
-}
-
-/// What a pack holds, as its own footer says.
-///
-/// # Errors
-/// `NotFound` when it is not there; `Damaged` when it does not begin or end as a pack does, or its footer is not the one
-/// that was written; else what the storage said.
-pub(crate) async fn footer(inner: &Inner, pack: &PackName) -> Result<(Kind, Footer)> {
-    let damaged = |because: &'static str| {
-        Error::new(ErrorKind::Damaged, "a pack is damaged").context("pack", pack).context("because", because)
-    };
-    let key = pack.key()?;
-    let length = inner.storage.stat(&key).await?.size_bytes;
-    let header = inner.storage.get_range(&key, 0..HEADER_LEN as u64).await?;
-    let kind = parse_header(&header).map_err(|e| e.context("pack", pack))?.kind;
-    let end = length.checked_sub(TRAILER_LEN as u64).ok_or_else(|| damaged("it is too short"))?;
-    let trailer = inner.storage.get_range(&key, end..length).await?;
-    let (footer_len, _) = parse_trailer(&trailer).ok_or_else(|| damaged("it does not end as a pack does"))?;
-    let start = end.checked_sub(u64::from(footer_len)).ok_or_else(|| damaged("its footer's length does not fit"))?;
-    if footer_len as usize > MAX_FOOTER {
-        return Err(damaged("its footer is too long"));
-    }
-    let sealed = inner.storage.get_range(&key, start..end).await?;
-    Ok((kind, Footer::open(&inner.keys.index, &inner.config.repository, pack, length, sealed)?))
 }

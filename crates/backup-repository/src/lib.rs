@@ -6,6 +6,7 @@ mod crypto;
 mod fetch;
 mod format;
 mod index;
+mod keys;
 mod locate;
 #[allow(dead_code, unused_imports, reason = "comparing trees and seeking are for the milestones that follow")]
 mod meta;
@@ -24,8 +25,10 @@ pub use index::bench_support;
 
 pub use crypto::SignerId;
 pub use format::config::FORMAT;
+pub use format::credential::WriterCredential;
 pub use format::ids::{ChunkId, Kind, PackName, RepositoryId, RunName, SessionId, SessionObject};
 pub use format::owner::{OwnerIdentity, OwnerRecipient, new_identity, recipient_of};
+pub use keys::{Keys, OwnerInfo, Rotated, WriterInfo, WriterSpec};
 pub use options::RepositoryOptions;
 pub use prune::{PruneOptions, PruneReport};
 pub use repository::Repository;

@@ -29,10 +29,11 @@ pub(crate) fn scratch_cache(inner: &Inner, observer: Arc<dyn Observer>) -> Arc<I
     IndexCache::new(inner.config.repository, None, Some(inner.options.scratch_dir.clone()), PAGE_MEMORY, observer)
 }
 
-/// Every run that counts and is `of_use`, opened; with `whole`, also brought here, so that every lookup can be answered at once.
+/// Every run of this domain that counts and is `of_use`, opened; with `whole`, for a push, also brought here, so that every lookup can be
+/// answered at once. One that cannot be believed is told to the cache's observer and left out: that costs storing again.
 ///
 /// # Errors
-/// `Damaged` and `AccessDenied` for a run that cannot be believed; `Unavailable`.
+/// What the storage said.
 pub(crate) async fn load(
     inner: &Inner,
     cache: &Arc<IndexCache>,
@@ -40,18 +41,37 @@ pub(crate) async fn load(
     of_use: &(dyn Fn(RunName) -> bool + Sync),
 ) -> Result<IndexSet> {
     let mut runs = Vec::new();
+    let mut elsewhere = Vec::new();
     for (name, key, length) in listed(inner).await? {
-        if of_use(name) {
-            runs.push(Arc::new(bring(inner, cache, name, &key, length, whole).await?));
+        if !of_use(name) {
+            continue;
+        }
+        match bring(inner, cache, name, &key, length, whole).await {
+            Ok(run) if run.domain() != inner.domain => elsewhere.push(name),
+            // Who was revoked may have lied about what is stored. Readers see for themselves.
+            Ok(run) if whole && !inner.signers.is_trusted(&run) => elsewhere.push(name),
+            Ok(run) => runs.push(Arc::new(run)),
+            // Anybody who can write to the storage can put it there; it must not keep others from their work.
+            Err(error) if error.kind() == ErrorKind::Damaged || (is_refused(&error) && inner.is_owner()) => {
+                cache.tell(format!("an index run is left out, `check` says more: {error}"));
+            }
+            // Most of all runs of domains whose keys a writer has not.
+            Err(error) if is_refused(&error) => {}
+            Err(error) => return Err(error),
         }
     }
     let set = current(runs);
-    let live: HashSet<RunName> = set.runs().iter().map(|run| run.name()).collect();
+    let live: HashSet<RunName> = set.runs().iter().map(|run| run.name()).chain(elsewhere).collect();
     cache.evict(&|run| live.contains(run), CACHE_BYTES, std::time::SystemTime::now());
     Ok(set)
 }
 
-/// Every run, brought here whole; those that are damaged are told and left out.
+/// Whether a run is of no use here whatever is done: signed by nobody who may, or of a domain whose keys are not here.
+fn is_refused(error: &Error) -> bool {
+    error.kind() == ErrorKind::AccessDenied
+}
+
+/// Every run of this domain, brought here whole; those that are damaged are told and left out.
 ///
 /// # Errors
 /// What the storage said.
@@ -63,8 +83,12 @@ pub(crate) async fn load_whole(
     let mut runs = Vec::new();
     for (name, key, length) in listed(inner).await? {
         match bring(inner, cache, name, &key, length, true).await {
+            Ok(run) if run.domain() != inner.domain => {}
             Ok(run) => runs.push(Arc::new(run)),
-            Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::AccessDenied) => damaged(name, error),
+            Err(error) if error.kind() == ErrorKind::Damaged || (is_refused(&error) && inner.is_owner()) => {
+                damaged(name, error);
+            }
+            Err(error) if is_refused(&error) => {}
             // A prune merged it away since it was listed.
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error),
@@ -130,9 +154,14 @@ pub(crate) async fn open(
     key: &Key,
     length: u64,
 ) -> Result<RunReader> {
-    let seal = || RunSeal::new(inner.config.repository, &inner.keys.index, name);
-    let owner = inner.config.signing;
-    let key_of = move |signer: &crate::crypto::SignerId| (owner.id() == *signer).then_some(owner);
+    let run = opened(inner, cache, name, key, length).await?;
+    inner.signers.may_index(&run)?;
+    Ok(run)
+}
+
+async fn opened(inner: &Inner, cache: &Arc<IndexCache>, name: RunName, key: &Key, length: u64) -> Result<RunReader> {
+    let seal = || RunSeal::of_any(inner.config.repository, inner.index_keys(), name);
+    let key_of = |signer: &crate::crypto::SignerId| inner.signers.key_of(signer);
     if let Some(run) = RunReader::open_cached(cache, seal()?, length, &key_of)? {
         return Ok(run);
     }

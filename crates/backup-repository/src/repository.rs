@@ -1,13 +1,15 @@
-use crate::crypto::{ChunkKey, DomainKeys, Identity, IndexKey, SigningKey, random};
+use crate::crypto::{DomainKeys, Identity, IndexKey, SignerId, SigningKey};
+use crate::format::addition::{read_domain, read_identity, recipient_of};
 use crate::format::config::{ChunkSizes, Config};
+use crate::format::credential::WriterCredential;
 use crate::format::ids::{RepositoryId, SessionId};
 use crate::format::owner::{Domain, OwnerIdentity, OwnerKeys, OwnerRecipient};
 use crate::format::record::{MAX_RECORD, RawRecord, RecordKind};
 use crate::format::snapshot::{Head, read_head, snapshot_key, to_ms};
+use crate::keys::{Access, KeyFolder, Signer, Signers, write_owner};
 use crate::options::RepositoryOptions;
 use crate::protocol::Occupant;
-use backup_core::{Error, ErrorKind, Key, PutOptions, Result, StorageDriver, StorageExt};
-use bytes::Bytes;
+use backup_core::{Error, ErrorKind, Key, Result, StorageDriver, StorageExt};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,15 +22,45 @@ const MAX_TOMBSTONE: u64 = 256;
 #[derive(Clone)]
 pub struct Repository(pub(crate) Arc<Inner>);
 
+#[derive(Clone)]
 pub(crate) struct Inner {
     pub(crate) storage: Arc<dyn StorageDriver>,
+    /// Its recipient is that of the newest identity.
     pub(crate) config: Config,
     pub(crate) signing: Arc<SigningKey>,
     /// Newest last; what reads. Empty for who may only write.
-    pub(crate) identities: Vec<Identity>,
+    pub(crate) identities: Arc<[Identity]>,
+    /// The number of the newest identity.
+    pub(crate) identity: u16,
+    /// The domain that this works in, for writing and for reading.
     pub(crate) domain: u32,
     pub(crate) keys: DomainKeys,
+    /// All domains whose keys are here.
+    pub(crate) domains: Arc<[Domain]>,
+    pub(crate) access: Arc<Access>,
+    pub(crate) signers: Arc<Signers>,
     pub(crate) options: RepositoryOptions,
+}
+
+/// A snapshot that counts.
+pub(crate) struct Snapshot {
+    pub(crate) key: Key,
+    pub(crate) head: Head,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) signer: SignerId,
+    /// At the end of its record.
+    pub(crate) hash: [u8; 32],
+}
+
+/// What opening has found out, before `keys/` is read.
+struct Opening {
+    storage: Arc<dyn StorageDriver>,
+    config: Config,
+    signing: Arc<SigningKey>,
+    identities: Vec<Identity>,
+    identity: u16,
+    domains: Vec<Domain>,
+    options: RepositoryOptions,
 }
 
 impl fmt::Debug for Repository {
@@ -36,6 +68,10 @@ impl fmt::Debug for Repository {
         f.debug_struct("Repository").field("id", &self.id()).field("at", &self.location()).finish_non_exhaustive()
     }
 }
+
+/// What owners have added that others need, too.
+const ADDITIONS: [RecordKind; 4] =
+    [RecordKind::Identity, RecordKind::Domain, RecordKind::Certificate, RecordKind::Revocation];
 
 impl Repository {
     /// Makes a repository, with one owner file for each of `owners`.
@@ -47,26 +83,14 @@ impl Repository {
         owners: &[OwnerRecipient],
         options: RepositoryOptions,
     ) -> Result<Self> {
-        if owners.is_empty() {
+        let Some((last, others)) = owners.split_last() else {
             return Err(Error::new(ErrorKind::InvalidInput, "a repository needs at least one owner"));
-        }
+        };
         if !storage.list("config/", None).await?.objects.is_empty() {
             return Err(Error::new(ErrorKind::AlreadyExists, "there is a repository here already")
                 .context("at", storage.location()));
         }
-        let keys = OwnerKeys {
-            repository: RepositoryId(random()?),
-            identities: vec![Identity::generate()],
-            signing: SigningKey::generate()?,
-            domains: vec![Domain {
-                name: "default".into(),
-                keys: DomainKeys {
-                    chunk: ChunkKey(random()?),
-                    index: IndexKey(random()?),
-                    seed: u64::from_le_bytes(random()?),
-                },
-            }],
-        };
+        let keys = OwnerKeys::generate()?;
         let newest = keys.identities.last().ok_or_else(|| Error::new(ErrorKind::Internal, "no identity was made"))?;
         let capabilities = storage.capabilities();
         let config = Config {
@@ -79,12 +103,13 @@ impl Repository {
             list_lag_ms: capabilities.list_lag.map_or(0, |lag| u64::try_from(lag.as_millis()).unwrap_or(u64::MAX)),
         };
         // The config comes last: a repository exists once its keys do.
-        for owner in owners {
-            let key = Key::new(format!("keys/owners/{}", hex::encode(random::<8>()?)))?;
-            storage.put_bytes(&key, Bytes::from(keys.encrypt(owner)?), &PutOptions::default()).await?;
+        for owner in others {
+            write_owner(&*storage, &keys, owner).await?;
         }
+        let (file, own) = write_owner(&*storage, &keys, last).await?;
         config.create(&*storage, 0, &keys.signing).await?;
-        Self::assemble(storage, config, keys, options)
+        let folder = KeyFolder::default();
+        Opening::of_owner(storage, config, keys, options).for_owner(file, own, &folder)
     }
 
     /// Opens a repository with an owner's identity.
@@ -98,24 +123,26 @@ impl Repository {
         options: RepositoryOptions,
     ) -> Result<Self> {
         let configs = Config::load(&*storage).await?;
-        let files = storage.list_all("keys/owners/").await?;
+        let listed: Vec<Key> = storage.list_all("keys/").await?.into_iter().map(|(key, _)| key).collect();
         let mut refused =
             Error::new(ErrorKind::Damaged, "the repository has no owner file").context("at", storage.location());
-        for (key, _) in files {
-            let opened = match storage.get_bytes(&key, MAX_RECORD).await {
+        for key in listed.iter().filter(|key| key.as_str().starts_with("keys/owners/")) {
+            let opened = match storage.get_bytes(key, MAX_RECORD).await {
                 Ok(file) => OwnerKeys::decrypt(&file, identity),
                 Err(error) => Err(error),
             };
             match opened {
                 Ok(keys) => {
-                    let signing = keys.signing.verifying()?;
-                    let own = |config: &&Config| config.repository == keys.repository && config.signing == signing;
-                    if let Some(config) = configs.iter().find(own).cloned() {
-                        return Self::assemble(storage, config, keys, options);
+                    let owners = keys.signing.verifying()?;
+                    if let Some(config) = own_config(&configs, keys.repository, owners) {
+                        let folder =
+                            KeyFolder::read(&*storage, listed.iter().cloned(), keys.repository, owners, &ADDITIONS);
+                        let folder = folder.await?;
+                        let file = key.as_str().rsplit('/').next().unwrap_or_default().to_owned();
+                        let own = keys.own.clone();
+                        return Opening::of_owner(storage, config, keys, options).for_owner(file, own, &folder);
                     }
-                    refused =
-                        Error::new(ErrorKind::Damaged, "the config is not the one of its owners: it was replaced")
-                            .context("key", key);
+                    refused = replaced().context("key", key);
                 }
                 Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
                 Err(error) => refused = error.context("key", key),
@@ -124,24 +151,24 @@ impl Repository {
         Err(refused)
     }
 
-    fn assemble(
+    /// Opens a repository with a writer's credential, for pushing and listing.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none, `AccessDenied` when the writer is not certified, or revoked, `Unsupported` for a
+    /// newer format, `Damaged` when it is not the repository that the credential was made for.
+    pub async fn open_as_writer(
         storage: Arc<dyn StorageDriver>,
-        config: Config,
-        keys: OwnerKeys,
+        credential: &WriterCredential,
         options: RepositoryOptions,
     ) -> Result<Self> {
-        let OwnerKeys { identities, signing, domains, .. } = keys;
-        let first = domains.into_iter().next();
-        let domain = first.ok_or_else(|| Error::new(ErrorKind::Damaged, "the owner file names no domain"))?;
-        Ok(Repository(Arc::new(Inner {
-            storage,
-            config,
-            signing: Arc::new(signing),
-            identities,
-            domain: 0,
-            keys: domain.keys,
-            options,
-        })))
+        let WriterCredential { repository, owners, signing, recipient, identity, domain } = credential.clone();
+        let configs = Config::load(&*storage).await?;
+        let config = own_config(&configs, repository, owners).ok_or_else(replaced)?;
+        let listed = storage.list_all("keys/").await?.into_iter().map(|(key, _)| key);
+        let folder = KeyFolder::read(&*storage, listed, repository, owners, &ADDITIONS).await?;
+        let config = Config { recipient, ..config };
+        let (identities, domains) = (Vec::new(), vec![domain]);
+        Opening { storage, config, signing, identities, identity, domains, options }.for_writer(&folder)
     }
 
     /// The repository's id.
@@ -163,7 +190,26 @@ impl Inner {
 
     /// The number of the newest identity, to which new keys are wrapped.
     pub(crate) fn identity_number(&self) -> u16 {
-        u16::try_from(self.identities.len().saturating_sub(1)).unwrap_or(u16::MAX)
+        self.identity
+    }
+
+    /// The same repository, at work in another domain.
+    ///
+    /// # Errors
+    /// `AccessDenied` when the domain's keys are not here.
+    pub(crate) fn in_domain(self: &Arc<Self>, number: u32) -> Result<Arc<Inner>> {
+        if number == self.domain {
+            return Ok(self.clone());
+        }
+        let domain = self.domains.iter().find(|domain| domain.number == number).ok_or_else(|| {
+            Error::new(ErrorKind::AccessDenied, "the keys of this domain are not here").context("domain", number)
+        })?;
+        Ok(Arc::new(Inner { domain: number, keys: domain.keys.clone(), ..Inner::clone(self) }))
+    }
+
+    /// The index keys of all domains that are known here, and their numbers.
+    pub(crate) fn index_keys(&self) -> impl Iterator<Item = (u32, &IndexKey)> {
+        self.domains.iter().map(|domain| (domain.number, &domain.keys.index))
     }
 
     /// The four bytes that sessions of this writer and name have in common.
@@ -175,26 +221,52 @@ impl Inner {
         Ok([a, b, c, d])
     }
 
-    /// A snapshot's record, its signature verified: the payload.
+    /// A snapshot that somebody signed who may.
     ///
     /// # Errors
-    /// `NotFound` when none is there, or only the tombstone of a session that was ended before it committed; `Damaged`.
-    pub(crate) async fn snapshot_payload(&self, id: &SessionId) -> Result<(Key, Vec<u8>)> {
+    /// `NotFound` also for the tombstone of a session that was ended before it committed, and for one of a domain whose
+    /// keys are not here; `Damaged` for one that does not count.
+    pub(crate) async fn snapshot(&self, id: &SessionId) -> Result<Snapshot> {
         let key = snapshot_key(id)?;
         let bytes = self.storage.get_bytes(&key, MAX_RECORD).await?;
-        let raw = RawRecord::parse(&bytes).map_err(|e| e.context("snapshot", id))?;
-        let verify = |kind| raw.verify(kind, &self.config.repository, key.as_str(), &self.config.signing);
-        if verify(RecordKind::Tombstone).is_ok() {
-            return Err(Error::new(ErrorKind::NotFound, "the session was ended before it committed a snapshot")
-                .context("session", id));
-        }
-        verify(RecordKind::Snapshot).map_err(|e| e.context("snapshot", id))?;
-        Ok((key, raw.payload.to_vec()))
+        self.snapshot_of(id, key, &bytes)
     }
 
-    pub(crate) async fn head(&self, id: &SessionId) -> Result<Head> {
-        let (key, payload) = self.snapshot_payload(id).await?;
-        read_head(&key, &self.keys.index, &payload)
+    /// The same, of bytes that were read under its key.
+    ///
+    /// # Errors
+    /// As [`Inner::snapshot`].
+    pub(crate) fn snapshot_of(&self, id: &SessionId, key: Key, bytes: &[u8]) -> Result<Snapshot> {
+        let named = |e: Error| e.context("snapshot", id);
+        let raw = RawRecord::parse(bytes).map_err(named)?;
+        if self.signers.verify(RecordKind::Tombstone, &key, &raw).is_ok() {
+            let what = "the session was ended before it committed a snapshot";
+            return Err(Error::new(ErrorKind::NotFound, what).context("session", id));
+        }
+        let signer = self.signers.verify(RecordKind::Snapshot, &key, &raw).map_err(named)?;
+        let head = self.open_head(&key, raw.payload, signer).map_err(named)?;
+        if let Signer::Writer(writer) = signer {
+            writer.vouches_for(id, &head, &raw.hash).map_err(named)?;
+        }
+        Ok(Snapshot { head, payload: raw.payload.to_vec(), signer: raw.signer, hash: raw.hash, key })
+    }
+
+    /// The head, with the key of its domain: the writer's, or whichever opens what an owner signed.
+    fn open_head(&self, key: &Key, payload: &[u8], signer: Signer<'_>) -> Result<Head> {
+        let elsewhere = || Error::new(ErrorKind::NotFound, "the snapshot is of a domain whose keys are not here");
+        let mut last = None;
+        for domain in self.domains.iter().filter(|domain| signer.may_be_in(domain.number)) {
+            match read_head(key, &domain.keys.index, payload) {
+                Ok(head) if head.domain == domain.number => return Ok(head),
+                Ok(_) => return Err(Error::new(ErrorKind::Damaged, "the snapshot names another domain than its own")),
+                Err(error) => last = Some(error),
+            }
+        }
+        match last {
+            Some(error) if self.is_owner() || error.kind() != ErrorKind::Damaged => Err(error),
+            None if self.is_owner() => Err(elsewhere().with_kind(ErrorKind::Damaged)),
+            _ => Err(elsewhere()),
+        }
     }
 
     /// Every snapshot's id, oldest first.
@@ -224,5 +296,83 @@ async fn is_tombstone(inner: &Inner, key: &Key) -> Result<bool> {
         // Removed since it was listed.
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
         Err(error) => Err(error),
+    }
+}
+
+fn own_config(configs: &[Config], repository: RepositoryId, owners: crate::crypto::VerifyingKey) -> Option<Config> {
+    configs.iter().find(|config| config.repository == repository && config.signing == owners).cloned()
+}
+
+fn replaced() -> Error {
+    Error::new(ErrorKind::Damaged, "the config is not the one of its owners: it was replaced")
+}
+
+impl Opening {
+    fn of_owner(storage: Arc<dyn StorageDriver>, config: Config, keys: OwnerKeys, options: RepositoryOptions) -> Self {
+        let OwnerKeys { identities, signing, domains, .. } = keys;
+        let identity = u16::try_from(identities.len().saturating_sub(1)).unwrap_or(u16::MAX);
+        Opening { storage, config, signing, identities, identity, domains, options }
+    }
+
+    /// Takes over what was added since the owner file was written.
+    fn for_owner(mut self, file: String, own: Identity, folder: &KeyFolder) -> Result<Repository> {
+        let mut missing = Vec::new();
+        if let Some(newest) = self.identities.last() {
+            self.config.recipient = newest.recipient();
+        }
+        let known = u32::from(self.identity);
+        for (_, (key, payload)) in folder.numbered(RecordKind::Identity).range(known + 1..) {
+            match read_identity(payload, &own) {
+                Ok(identity) => self.identities.push(identity),
+                Err(_) => missing.push(key.to_string()),
+            }
+        }
+        let known = self.domains.last().map_or(0, |domain| domain.number);
+        for (number, (key, payload)) in folder.numbered(RecordKind::Domain).range(known + 1..) {
+            match read_domain(payload, &own, *number) {
+                Ok(domain) => self.domains.push(domain),
+                Err(_) => missing.push(key.to_string()),
+            }
+        }
+        self.open(Access::Owner { file, own, missing }, folder)
+    }
+
+    fn for_writer(self, folder: &KeyFolder) -> Result<Repository> {
+        let id = self.signing.verifying()?.id();
+        let denied = |what: &'static str| Error::new(ErrorKind::AccessDenied, what).context("writer", id);
+        let signers = Signers::new(self.config.repository, self.config.signing, folder, &self.domains);
+        let writer = signers.writer(&id).ok_or_else(|| denied("no owner has certified this writer here"))?;
+        if writer.revoked.is_some() {
+            return Err(denied("this writer was revoked: an owner can certify another one"));
+        }
+        let terms = writer.terms.clone().ok_or_else(|| denied("the certificate is of another domain"))?;
+        self.open(Access::Writer { id, terms }, folder)
+    }
+
+    fn open(mut self, access: Access, folder: &KeyFolder) -> Result<Repository> {
+        // Who writes takes the newest public half that an owner signed, also one that it cannot open itself.
+        for (number, (_, payload)) in folder.numbered(RecordKind::Identity) {
+            if let Ok(number) = u16::try_from(number)
+                && number > self.identity
+            {
+                (self.identity, self.config.recipient) = (number, recipient_of(payload)?);
+            }
+        }
+        let signers = Signers::new(self.config.repository, self.config.signing, folder, &self.domains);
+        let Opening { storage, config, signing, identities, identity, domains, options } = self;
+        let first = domains.first().ok_or_else(|| Error::new(ErrorKind::Damaged, "the keys name no domain"))?;
+        Ok(Repository(Arc::new(Inner {
+            domain: first.number,
+            keys: first.keys.clone(),
+            storage,
+            config,
+            signing,
+            identities: identities.into(),
+            identity,
+            domains: domains.into(),
+            access: Arc::new(access),
+            signers: Arc::new(signers),
+            options,
+        })))
     }
 }

@@ -6,7 +6,6 @@ use crate::snapshots::Snapshots;
 use backup_core::{Status, Summary};
 use clap::Args;
 use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, Zoned};
 use serde::Serialize;
 use std::time::SystemTime;
@@ -123,15 +122,20 @@ fn since(text: &str) -> Result<SystemTime, String> {
 
 fn moment(text: &str, now: &Zoned) -> Result<Timestamp> {
     let wrong = |error: jiff::Error| Failure::usage(error.to_string());
-    if let Ok(instant) = text.parse::<Timestamp>() {
-        return Ok(instant);
-    }
-    if let Ok(time) = text.parse::<DateTime>() {
-        let zone: TimeZone = now.time_zone().clone();
-        return Ok(time.to_zoned(zone).map_err(wrong)?.timestamp());
+    if let Some(time) = named_time(text, now) {
+        return Ok(time);
     }
     let ago: Span = text.parse().map_err(wrong)?;
     Ok(now.checked_sub(ago).map_err(wrong)?.timestamp())
+}
+
+/// An instant, or a date or time in the time zone of `now`.
+pub(crate) fn named_time(text: &str, now: &Zoned) -> Option<Timestamp> {
+    if let Ok(instant) = text.parse::<Timestamp>() {
+        return Some(instant);
+    }
+    let time: DateTime = text.parse().ok()?;
+    Some(time.to_zoned(now.time_zone().clone()).ok()?.timestamp())
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ pub(crate) mod diff;
 pub(crate) mod find;
 pub(crate) mod forget;
 pub(crate) mod init;
+pub(crate) mod key;
 pub(crate) mod list;
 pub(crate) mod ls;
 pub(crate) mod man;
@@ -35,6 +36,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit> {
         Command::Forget(forget) => forget.run(context).await,
         Command::Prune(prune) => prune.run(context).await,
         Command::Check(check) => check.run(context).await,
+        Command::Key(key) => key.run(context).await,
         Command::Stats(stats) => stats.run(context).await,
         Command::Version(version) => version.run(context),
         Command::Completions(completions) => completions.run(context),

@@ -7,7 +7,7 @@ use crate::failure::{Failure, Result};
 use crate::screen::Screen;
 use crate::settings::{Key, Settings};
 use backup_core::Secret;
-use backup_repository::OwnerIdentity;
+use backup_repository::{OwnerIdentity, WriterCredential};
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 pub(super) enum Way {
     /// With this, which came from this file.
     Identity(OwnerIdentity, PathBuf),
+    /// With this credential, which only writes.
+    Writer(WriterCredential),
     Passphrase(OwnerIdentity),
     /// Asks a person.
     Ask,
@@ -46,7 +48,11 @@ pub(super) fn ways(settings: &Settings) -> Result<Vec<Way>> {
 pub(super) const HINT: &str = "give the identity with --identity FILE or the passphrase with --passphrase-file FILE";
 
 fn identity(file: &Path, screen: &Screen) -> Result<Way> {
-    Ok(Way::Identity(OwnerIdentity::Key(read(file, screen)?), file.to_owned()))
+    let secret = read(file, screen)?;
+    if WriterCredential::is_one(&secret) {
+        return Ok(Way::Writer(WriterCredential::parse(&secret).map_err(|e| e.context("file", file.display()))?));
+    }
+    Ok(Way::Identity(OwnerIdentity::Key(secret), file.to_owned()))
 }
 
 /// The passphrase that was named, without one newline at its end.
@@ -62,6 +68,11 @@ pub(super) fn named_passphrase(key: &Key) -> Result<Secret> {
         return Err(Failure::usage("the passphrase is empty"));
     }
     Ok(Secret::new(bare))
+}
+
+/// The passphrase of an owner to come.
+pub(crate) fn new_passphrase(file: &Path) -> Result<Secret> {
+    named_passphrase(&Key::PassphraseFile(file.to_owned()))
 }
 
 /// Asks on the terminal, without echo.

@@ -27,6 +27,10 @@ pub(crate) async fn open(settings: &Settings, location: &Location) -> Result<Rep
     for way in ways(settings)? {
         let (identity, file) = match way {
             Way::Identity(identity, file) => (identity, Some(file)),
+            Way::Writer(credential) => {
+                let opened = Repository::open_as_writer(storage, &credential, options).await;
+                return opened.map_err(|error| location.missing(error));
+            }
             Way::Passphrase(passphrase) => (passphrase, None),
             Way::Ask => (OwnerIdentity::Passphrase(ask(&format!("Passphrase of {location}: "))?), None),
         };

@@ -8,6 +8,7 @@ mod exit_codes;
 mod first_run;
 mod interrupts;
 mod json;
+mod key;
 mod keys;
 mod killed;
 mod looking;

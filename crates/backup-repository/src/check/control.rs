@@ -2,8 +2,10 @@ use super::findings::Findings;
 use crate::format::config::Config;
 use crate::format::ids::SessionId;
 use crate::format::record::MAX_RECORD;
-use crate::format::snapshot::{StoredComponent, read_body, read_head, snapshot_key};
+use crate::format::snapshot::{StoredComponent, read_body, snapshot_key};
+use crate::keys::kind_of;
 use crate::repository::Inner;
+use crate::session::is_valid;
 use backup_core::{Error, ErrorKind, Result, StorageExt};
 
 const AGE_MAGIC: &[u8] = b"age-encryption.org/v1\n";
@@ -48,8 +50,14 @@ fn own(inner: &Inner, config: &Config) -> Result<()> {
 
 /// Others' owner files cannot be opened; that they are age files can be seen.
 pub(super) async fn owners(inner: &Inner, findings: &mut Findings) -> Result<()> {
+    let cards = inner.storage.list_all("keys/cards/").await?;
     for (key, _) in inner.storage.list_all("keys/owners/").await? {
         findings.checked("owner files", 1);
+        let name = key.as_str().rsplit('/').next().unwrap_or_default();
+        if !cards.iter().any(|(card, _)| card.as_str().rsplit('/').next() == Some(name)) {
+            let problem = Error::new(ErrorKind::Damaged, "the owner has no card: remove and add it again");
+            findings.object(Ok(key.clone()), &problem);
+        }
         let file = inner.storage.get_bytes(&key, MAX_RECORD).await?;
         if !file.starts_with(AGE_MAGIC) || age::Decryptor::new(&file[..]).is_err() {
             findings.object(Ok(key), &Error::new(ErrorKind::Damaged, "an owner file is not an age file any more"));
@@ -58,24 +66,41 @@ pub(super) async fn owners(inner: &Inner, findings: &mut Findings) -> Result<()>
     Ok(())
 }
 
+/// A snapshot that can be read.
+pub(super) struct CheckedSnapshot {
+    pub(super) id: SessionId,
+    pub(super) domain: u32,
+    pub(super) components: Vec<StoredComponent>,
+}
+
+/// What stands below `keys/` and is not validly signed by an owner.
+pub(super) async fn keys(inner: &Inner, findings: &mut Findings) -> Result<()> {
+    for (key, _) in inner.storage.list_all("keys/").await? {
+        let Some(kind) = kind_of(&key) else { continue };
+        findings.checked("keys", 1);
+        if !is_valid(inner, kind, &key).await? {
+            let problem = Error::new(ErrorKind::Damaged, "it is not as an owner wrote it: nothing that it says counts");
+            findings.object(Ok(key), &problem);
+        }
+    }
+    Ok(())
+}
+
 /// Every snapshot that can be read, with its components.
-pub(super) async fn snapshots(
-    inner: &Inner,
-    findings: &mut Findings,
-) -> Result<Vec<(SessionId, Vec<StoredComponent>)>> {
+pub(super) async fn snapshots(inner: &Inner, findings: &mut Findings) -> Result<Vec<CheckedSnapshot>> {
     let mut snapshots = Vec::new();
     for id in inner.snapshot_ids().await? {
         findings.checked("snapshots", 1);
-        let read = match inner.snapshot_payload(&id).await {
-            Ok((key, payload)) => {
-                let head = read_head(&key, &inner.keys.index, &payload);
-                head.and_then(|_| read_body(&key, &inner.identities, &payload))
-            }
+        let read = match inner.snapshot(&id).await {
+            // A body is for owners.
+            Ok(snapshot) if !inner.is_owner() => Ok((snapshot.head.domain, Vec::new())),
+            Ok(snapshot) => read_body(&snapshot.key, &inner.identities, &snapshot.payload)
+                .map(|components| (snapshot.head.domain, components)),
             Err(error) => Err(error),
         };
         match read {
-            Ok(components) => snapshots.push((id, components)),
-            // Forgotten since it was listed, or a tombstone.
+            Ok((domain, components)) => snapshots.push(CheckedSnapshot { id, domain, components }),
+            // Forgotten since it was listed, a tombstone, or of another domain than a writer's.
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) if is_damage(&error) => findings.of_snapshot(snapshot_key(&id)?.to_string(), &error, id),
             Err(error) => return Err(error),

@@ -21,13 +21,34 @@ use std::sync::Arc;
 /// # Errors
 /// Only when looking itself fails; what is found is in the report.
 pub(crate) async fn check(inner: Arc<Inner>, options: CheckOptions, observer: Arc<dyn Observer>) -> Result<Report> {
+    if options.read != ReadData::None {
+        inner.need_owner("check the content")?;
+    }
     let mut findings = Findings::default();
     observer.event(Event::Stage("checking configuration and keys"));
     control::configs(&inner, &mut findings).await?;
     control::owners(&inner, &mut findings).await?;
+    control::keys(&inner, &mut findings).await?;
     observer.event(Event::Stage("checking snapshots"));
     let snapshots = control::snapshots(&inner, &mut findings).await?;
+    if !inner.is_owner() {
+        let what = "what snapshots need is not looked at: that needs an owner's identity";
+        observer.event(Event::Warning(what.into()));
+    }
+    for domain in inner.domains.iter() {
+        let own: Vec<_> = snapshots.iter().filter(|snapshot| snapshot.domain == domain.number).collect();
+        check_domain(inner.in_domain(domain.number)?, &own, options.read, &observer, &mut findings).await?;
+    }
+    Ok(findings.into_report())
+}
 
+async fn check_domain(
+    inner: Arc<Inner>,
+    snapshots: &[&control::CheckedSnapshot],
+    read: ReadData,
+    observer: &Arc<dyn Observer>,
+    findings: &mut Findings,
+) -> Result<()> {
     observer.event(Event::Stage("checking the index"));
     let condemned = packs::condemned_packs(&inner).await?;
     // Nothing local is believed: every block comes from the storage.
@@ -36,15 +57,14 @@ pub(crate) async fn check(inner: Arc<Inner>, options: CheckOptions, observer: Ar
         Arc::new(locate::load_whole(&inner, &cache, &mut |run, error| findings.object(run.key(), &error)).await?);
     let locator = Arc::new(Locator::with(inner.clone(), index.clone()));
     observer.event(Event::Stage("checking packs"));
-    let listed = packs::listed(&inner, &index, condemned, &mut findings).await?;
-    if options.read != ReadData::None {
+    let listed = packs::listed(&inner, &index, condemned, findings).await?;
+    if read != ReadData::None {
         observer.event(Event::Stage("reading packs"));
-        packs::read(&inner, &listed, options.read, &*observer, &mut findings).await?;
+        packs::read(&inner, &listed, read, &**observer, findings).await?;
     }
 
     observer.event(Event::Stage("checking what snapshots need"));
     let fetcher = Arc::new(Fetcher::new(inner.clone()));
     let blocks = Blocks::new(inner, fetcher, locator.clone());
-    trees::check(&blocks, &locator, &snapshots, &*observer, &mut findings).await?;
-    Ok(findings.into_report())
+    trees::check(&blocks, &locator, snapshots, &**observer, findings).await
 }

@@ -1,6 +1,6 @@
+use super::control::CheckedSnapshot;
 use super::findings::Findings;
 use crate::format::ids::{ChunkId, Kind, SessionId};
-use crate::format::snapshot::StoredComponent;
 use crate::locate::Locator;
 use crate::meta::{Reference, references};
 use crate::pull::Blocks;
@@ -11,14 +11,14 @@ use std::collections::HashMap;
 pub(super) async fn check(
     blocks: &Blocks,
     locator: &Locator,
-    snapshots: &[(SessionId, Vec<StoredComponent>)],
+    snapshots: &[&CheckedSnapshot],
     observer: &dyn Observer,
     findings: &mut Findings,
 ) -> Result<()> {
     let mut walk = Marks { blocks, locator, seen: HashMap::new() };
-    for (id, components) in snapshots {
-        for tree in components.iter().filter_map(|component| component.tree) {
-            walk.tree(*id, Reference::Block { id: tree.id, level: tree.level }, findings).await?;
+    for snapshot in snapshots {
+        for tree in snapshot.components.iter().filter_map(|component| component.tree) {
+            walk.tree(snapshot.id, Reference::Block { id: tree.id, level: tree.level }, findings).await?;
         }
         observer.event(Event::Progress { files: 1, bytes: 0 });
     }

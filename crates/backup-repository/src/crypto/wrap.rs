@@ -68,6 +68,11 @@ impl Identity {
         Zeroizing::new(self.0.to_string().expose_secret().to_owned())
     }
 
+    /// For opening age files.
+    pub(crate) fn as_age(&self) -> &dyn age::Identity {
+        &self.0
+    }
+
     pub(crate) fn recipient(&self) -> Recipient {
         Recipient(self.0.to_public())
     }

@@ -46,6 +46,7 @@ struct ConfigJson {
 pub(crate) struct Config {
     pub(crate) repository: RepositoryId,
     pub(crate) created_ms: u64,
+    /// What new keys are wrapped to: in an open repository the newest identity's, whatever the config says.
     pub(crate) recipient: Recipient,
     /// Verifies what owners sign. Trust in it comes from the owner file or credential, which names it too.
     pub(crate) signing: VerifyingKey,

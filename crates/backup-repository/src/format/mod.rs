@@ -1,6 +1,9 @@
 //! Names and encodings: docs/format.md in code.
 
+pub(crate) mod addition;
+pub(crate) mod certificate;
 pub(crate) mod config;
+pub(crate) mod credential;
 pub(crate) mod ids;
 pub(crate) mod owner;
 pub(crate) mod record;

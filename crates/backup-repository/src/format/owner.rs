@@ -2,11 +2,12 @@
 
 use super::ids::RepositoryId;
 use super::record::{from_json, hexed, to_json};
-use crate::crypto::{ChunkKey, DomainKeys, Identity, IndexKey, SigningKey};
+use crate::crypto::{ChunkKey, DomainKeys, Identity, IndexKey, SigningKey, random};
 use backup_core::{Error, ErrorKind, Result, Secret};
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
 use std::str::FromStr;
+use std::sync::Arc;
 use zeroize::{Zeroize, Zeroizing};
 
 /// 64 MiB and about 0.15 s.
@@ -14,6 +15,8 @@ const SCRYPT_LOG_N: u8 = 16;
 /// What we are willing to spend on somebody else's file.
 const SCRYPT_MAX_LOG_N: u8 = 18;
 const MAX_PLAIN: u64 = 1 << 20;
+/// The name of domain 0.
+pub(crate) const DEFAULT_DOMAIN: &str = "default";
 
 /// To whom an owner file is encrypted.
 #[non_exhaustive]
@@ -23,6 +26,17 @@ pub enum OwnerRecipient {
     PublicKey(String),
     /// A passphrase.
     Passphrase(Secret),
+}
+
+impl OwnerRecipient {
+    /// What it is, in a word that shows nothing of it.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            OwnerRecipient::PublicKey(text) if text.starts_with("ssh-") => "ssh",
+            OwnerRecipient::PublicKey(_) => "age",
+            OwnerRecipient::Passphrase(_) => "passphrase",
+        }
+    }
 }
 
 /// What opens an owner file.
@@ -35,19 +49,32 @@ pub enum OwnerIdentity {
     Passphrase(Secret),
 }
 
-/// One domain as an owner file names it.
+/// A domain and its keys.
+#[derive(Clone)]
 pub(crate) struct Domain {
+    pub(crate) number: u32,
     pub(crate) name: String,
     pub(crate) keys: DomainKeys,
+}
+
+impl Domain {
+    /// With new keys.
+    pub(crate) fn generate(number: u32, name: &str) -> Result<Self> {
+        let (chunk, index) = (ChunkKey(random()?), IndexKey(random()?));
+        let keys = DomainKeys { chunk, index, seed: u64::from_le_bytes(random()?) };
+        Ok(Domain { number, name: name.to_owned(), keys })
+    }
 }
 
 /// What an owner file holds.
 pub(crate) struct OwnerKeys {
     pub(crate) repository: RepositoryId,
-    /// The repository's identities, the newest last; never empty.
+    /// This owner's own, for what is added later.
+    pub(crate) own: Identity,
+    /// The repository's identities by number; never empty.
     pub(crate) identities: Vec<Identity>,
-    pub(crate) signing: SigningKey,
-    /// Never empty; a domain's number is its place here.
+    pub(crate) signing: Arc<SigningKey>,
+    /// By number; never empty.
     pub(crate) domains: Vec<Domain>,
 }
 
@@ -56,14 +83,16 @@ struct OwnerJson {
     format: u32,
     #[serde(with = "hexed")]
     repository: [u8; 16],
+    own: String,
     identities: Vec<String>,
     #[serde(with = "hexed")]
     signing: [u8; 32],
     domains: Vec<DomainJson>,
 }
 
+/// A domain as owner files, additions and credentials hold it.
 #[derive(Serialize, Deserialize)]
-struct DomainJson {
+pub(crate) struct DomainJson {
     name: String,
     #[serde(with = "hexed")]
     chunk_id_key: [u8; 32],
@@ -73,96 +102,125 @@ struct DomainJson {
     seed: [u8; 8],
 }
 
+impl DomainJson {
+    pub(crate) fn new(domain: &Domain) -> Self {
+        let DomainKeys { chunk, index, seed } = &domain.keys;
+        let (name, seed) = (domain.name.clone(), seed.to_le_bytes());
+        DomainJson { name, chunk_id_key: chunk.0, index_key: index.0, seed }
+    }
+
+    pub(crate) fn to_domain(&self, number: u32) -> Domain {
+        let (chunk, index) = (ChunkKey(self.chunk_id_key), IndexKey(self.index_key));
+        let keys = DomainKeys { chunk, index, seed: u64::from_le_bytes(self.seed) };
+        Domain { number, name: self.name.clone(), keys }
+    }
+}
+
+impl Drop for DomainJson {
+    fn drop(&mut self) {
+        self.chunk_id_key.zeroize();
+        self.index_key.zeroize();
+    }
+}
+
 impl Drop for OwnerJson {
     fn drop(&mut self) {
+        self.own.zeroize();
         self.identities.zeroize();
         self.signing.zeroize();
-        for domain in &mut self.domains {
-            domain.chunk_id_key.zeroize();
-            domain.index_key.zeroize();
-        }
     }
 }
 
 impl OwnerKeys {
-    /// The owner file for one owner.
-    pub(crate) fn encrypt(&self, owner: &OwnerRecipient) -> Result<Vec<u8>> {
+    /// Those of a new repository.
+    pub(crate) fn generate() -> Result<Self> {
+        Ok(OwnerKeys {
+            repository: RepositoryId(random()?),
+            own: Identity::generate(),
+            identities: vec![Identity::generate()],
+            signing: Arc::new(SigningKey::generate()?),
+            domains: vec![Domain::generate(0, DEFAULT_DOMAIN)?],
+        })
+    }
+
+    /// The owner file for one owner, whose own key this is.
+    pub(crate) fn encrypt(&self, owner: &OwnerRecipient, own: &Identity) -> Result<Vec<u8>> {
         let json = OwnerJson {
             format: super::config::FORMAT,
             repository: self.repository.0,
+            own: own.to_text().to_string(),
             identities: self.identities.iter().map(|i| i.to_text().to_string()).collect(),
             signing: *self.signing.seed(),
-            domains: self
-                .domains
-                .iter()
-                .map(|d| DomainJson {
-                    name: d.name.clone(),
-                    chunk_id_key: d.keys.chunk.0,
-                    index_key: d.keys.index.0,
-                    seed: d.keys.seed.to_le_bytes(),
-                })
-                .collect(),
+            domains: self.domains.iter().map(DomainJson::new).collect(),
         };
         let plain = Zeroizing::new(to_json(&json)?);
-        let recipient = recipient(owner)?;
-        let failed = |e: &dyn std::fmt::Display| {
-            Error::new(ErrorKind::InvalidInput, "the keys cannot be encrypted to this owner").context("because", e)
-        };
-        let encryptor = age::Encryptor::with_recipients(std::iter::once(&*recipient)).map_err(|e| failed(&e))?;
-        let mut out = Vec::new();
-        let mut writer = encryptor.wrap_output(&mut out).map_err(|e| failed(&e))?;
-        writer.write_all(&plain).and_then(|()| writer.finish().map(|_| ())).map_err(|e| failed(&e))?;
-        Ok(out)
+        age_encrypt(std::iter::once(&*recipient(owner)?), &plain)
     }
 
     /// # Errors
     /// `AccessDenied` when the identity is not this owner's; `Damaged` when it is and the file is not as written.
     pub(crate) fn decrypt(file: &[u8], owner: &OwnerIdentity) -> Result<Self> {
-        let damaged = |e: &dyn std::fmt::Display| {
-            Error::new(ErrorKind::Damaged, "an owner file is damaged").context("because", e)
-        };
-        let decryptor = age::Decryptor::new(file).map_err(|e| damaged(&e))?;
         let identities = identities(owner)?;
-        let reader = decryptor.decrypt(identities.iter().map(|i| &**i)).map_err(|e| match e {
-            age::DecryptError::NoMatchingKeys
-            | age::DecryptError::DecryptionFailed
-            | age::DecryptError::KeyDecryptionFailed => {
-                Error::new(ErrorKind::AccessDenied, "this identity or passphrase does not open the owner file")
-            }
-            age::DecryptError::ExcessiveWork { .. } => {
-                Error::new(ErrorKind::AccessDenied, "opening the owner file would take more work than is accepted")
-                    .context("limit_log_n", SCRYPT_MAX_LOG_N)
-            }
-            other => damaged(&other),
-        })?;
-        let mut plain = Zeroizing::new(Vec::new());
-        reader.take(MAX_PLAIN).read_to_end(&mut plain).map_err(|e| damaged(&e))?;
+        let plain = age_decrypt(file, identities.iter().map(|i| &**i))?;
         let json: OwnerJson = from_json(&plain)?;
         if json.format != super::config::FORMAT {
             return Err(Error::new(ErrorKind::Unsupported, "the owner file is of a newer version")
                 .context("format", json.format));
         }
         if json.identities.is_empty() || json.domains.is_empty() {
-            return Err(damaged(&"it holds no identity or no domain"));
+            return Err(Error::new(ErrorKind::Damaged, "an owner file holds no identity or no domain"));
         }
         Ok(OwnerKeys {
             repository: RepositoryId(json.repository),
+            own: Identity::parse(&json.own)?,
             identities: json.identities.iter().map(|text| Identity::parse(text)).collect::<Result<_>>()?,
-            signing: SigningKey::from_seed(Zeroizing::new(json.signing))?,
-            domains: json
-                .domains
-                .iter()
-                .map(|d| Domain {
-                    name: d.name.clone(),
-                    keys: DomainKeys {
-                        chunk: ChunkKey(d.chunk_id_key),
-                        index: IndexKey(d.index_key),
-                        seed: u64::from_le_bytes(d.seed),
-                    },
-                })
-                .collect(),
+            signing: Arc::new(SigningKey::from_seed(Zeroizing::new(json.signing))?),
+            domains: (0..).zip(&json.domains).map(|(number, domain)| domain.to_domain(number)).collect(),
         })
     }
+}
+
+/// An age file for all these recipients.
+pub(crate) fn age_encrypt<'a>(
+    recipients: impl Iterator<Item = &'a dyn age::Recipient>,
+    plain: &[u8],
+) -> Result<Vec<u8>> {
+    let failed = |e: &dyn std::fmt::Display| {
+        Error::new(ErrorKind::InvalidInput, "the keys cannot be encrypted to this owner").context("because", e)
+    };
+    let encryptor = age::Encryptor::with_recipients(recipients).map_err(|e| failed(&e))?;
+    let mut out = Vec::new();
+    let mut writer = encryptor.wrap_output(&mut out).map_err(|e| failed(&e))?;
+    writer.write_all(plain).and_then(|()| writer.finish().map(|_| ())).map_err(|e| failed(&e))?;
+    Ok(out)
+}
+
+/// What an age file holds.
+///
+/// # Errors
+/// `AccessDenied` when none of the identities opens it; `Damaged`.
+pub(crate) fn age_decrypt<'a>(
+    file: &[u8],
+    identities: impl Iterator<Item = &'a dyn age::Identity>,
+) -> Result<Zeroizing<Vec<u8>>> {
+    let damaged =
+        |e: &dyn std::fmt::Display| Error::new(ErrorKind::Damaged, "an owner file is damaged").context("because", e);
+    let decryptor = age::Decryptor::new(file).map_err(|e| damaged(&e))?;
+    let reader = decryptor.decrypt(identities).map_err(|e| match e {
+        age::DecryptError::NoMatchingKeys
+        | age::DecryptError::DecryptionFailed
+        | age::DecryptError::KeyDecryptionFailed => {
+            Error::new(ErrorKind::AccessDenied, "this identity or passphrase does not open the owner file")
+        }
+        age::DecryptError::ExcessiveWork { .. } => {
+            Error::new(ErrorKind::AccessDenied, "opening the owner file would take more work than is accepted")
+                .context("limit_log_n", SCRYPT_MAX_LOG_N)
+        }
+        other => damaged(&other),
+    })?;
+    let mut plain = Zeroizing::new(Vec::new());
+    reader.take(MAX_PLAIN).read_to_end(&mut plain).map_err(|e| damaged(&e))?;
+    Ok(plain)
 }
 
 fn recipient(owner: &OwnerRecipient) -> Result<Box<dyn age::Recipient>> {
@@ -248,9 +306,11 @@ mod tests {
     fn keys() -> OwnerKeys {
         OwnerKeys {
             repository: RepositoryId([3; 16]),
+            own: Identity::generate(),
             identities: vec![Identity::generate()],
-            signing: SigningKey::generate().unwrap(),
+            signing: Arc::new(SigningKey::generate().unwrap()),
             domains: vec![Domain {
+                number: 0,
                 name: "default".into(),
                 keys: DomainKeys { chunk: ChunkKey([1; 32]), index: IndexKey([2; 32]), seed: 99 },
             }],
@@ -261,7 +321,7 @@ mod tests {
     fn opens_with_the_right_owner_only() {
         let keys = keys();
         let (identity, recipient) = new_identity();
-        let file = keys.encrypt(&recipient).unwrap();
+        let file = keys.encrypt(&recipient, &keys.own).unwrap();
         let again = OwnerKeys::decrypt(&file, &OwnerIdentity::Key(identity.clone())).unwrap();
         assert_eq!(again.signing.seed(), keys.signing.seed());
         assert_eq!(again.domains[0].keys.seed, 99);
@@ -276,7 +336,8 @@ mod tests {
 
     #[test]
     fn a_passphrase_opens() {
-        let file = keys().encrypt(&OwnerRecipient::Passphrase(Secret::new("correct horse"))).unwrap();
+        let keys = keys();
+        let file = keys.encrypt(&OwnerRecipient::Passphrase(Secret::new("correct horse")), &keys.own).unwrap();
         assert!(OwnerKeys::decrypt(&file, &OwnerIdentity::Passphrase(Secret::new("correct horse"))).is_ok());
         let error = OwnerKeys::decrypt(&file, &OwnerIdentity::Passphrase(Secret::new("wrong"))).err().unwrap();
         assert_eq!(error.kind(), ErrorKind::AccessDenied);

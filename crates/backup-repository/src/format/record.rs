@@ -20,6 +20,7 @@ const HASH_LEN: usize = 32;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum RecordKind {
     Config = 1,
+    Certificate = 2,
     SessionStart = 3,
     Renewal = 4,
     SessionEnd = 5,
@@ -31,6 +32,18 @@ pub(crate) enum RecordKind {
     Forgotten = 11,
     RunTombstone = 12,
     Void = 13,
+    Revocation = 14,
+    Card = 15,
+    Identity = 16,
+    Domain = 17,
+}
+
+impl RecordKind {
+    /// Whether a certified writer may sign it; all others are owners' alone.
+    pub(crate) fn is_writers(self) -> bool {
+        use RecordKind::{Renewal, RunTombstone, SessionEnd, SessionStart, Snapshot, Tombstone};
+        matches!(self, SessionStart | Renewal | SessionEnd | Snapshot | Tombstone | RunTombstone)
+    }
 }
 
 /// What a signature of a record covers.
@@ -72,6 +85,8 @@ pub(crate) struct RawRecord<'a> {
     pub(crate) kind: u8,
     pub(crate) signer: SignerId,
     pub(crate) payload: &'a [u8],
+    /// Of all before it.
+    pub(crate) hash: [u8; HASH_LEN],
     signature: &'a [u8],
 }
 
@@ -98,7 +113,7 @@ impl<'a> RawRecord<'a> {
             .split_at_checked(u32::from_le_bytes(*length) as usize)
             .filter(|(_, signature)| signature.len() == SIGNATURE_LEN)
             .ok_or_else(|| damaged("its lengths do not fit"))?;
-        Ok(RawRecord { kind: *kind, signer: SignerId(*signer), payload, signature })
+        Ok(RawRecord { kind: *kind, signer: SignerId(*signer), payload, hash: *hash, signature })
     }
 
     /// # Errors

@@ -64,6 +64,11 @@ impl IndexCache {
         }
     }
 
+    /// Tells the observer of something that is no trouble of the cache.
+    pub(crate) fn tell(&self, what: String) {
+        self.observer.event(Event::Warning(what));
+    }
+
     fn path(&self, name: RunName) -> Option<PathBuf> {
         self.folder.as_ref().map(|folder| folder.join(format!("{name}{SUFFIX}")))
     }

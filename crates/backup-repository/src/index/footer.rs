@@ -91,13 +91,14 @@ impl Footer {
     /// Verifies and opens what stands behind the blocks. `key_of` gives the key of a signer that may write runs.
     ///
     /// # Errors
-    /// `AccessDenied` when the signer is not one of those; `Damaged`.
+    /// `AccessDenied` when the signer is not one of those, or the run is of a domain whose keys are not here; `Damaged`.
     pub(super) fn open(
         tail: &[u8],
-        seal: &RunSeal,
+        seal: &mut RunSeal,
         key_of: &dyn Fn(&SignerId) -> Option<VerifyingKey>,
     ) -> Result<(Self, SignerId)> {
-        let named = |e: Error| e.context("run", seal.name);
+        let name = seal.name;
+        let named = |e: Error| e.context("run", name);
         let (sealed, signer, signature) = split(tail).ok_or_else(|| named(damaged("it is cut short or too long")))?;
         let key = key_of(&signer).ok_or_else(|| {
             named(
@@ -106,8 +107,10 @@ impl Footer {
             )
         })?;
         key.verify(&seal.signed(signer, sealed), signature).map_err(named)?;
-        let mut sealed = sealed.to_vec();
-        let footer = Footer::parse(seal.open_footer(&mut sealed)?).map_err(named)?;
+        let footer = Footer::parse(&seal.open_footer(sealed)?).map_err(named)?;
+        if !seal.is_of(footer.domain) {
+            return Err(named(damaged("it names another domain than the one whose key opens it")));
+        }
         Ok((footer, signer))
     }
 }

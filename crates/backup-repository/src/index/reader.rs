@@ -98,7 +98,7 @@ impl RunReader {
 
     fn new(
         cache: &Arc<IndexCache>,
-        seal: RunSeal,
+        mut seal: RunSeal,
         tail: &[u8],
         object_len: u64,
         key_of: KeyOf<'_>,
@@ -107,7 +107,7 @@ impl RunReader {
         if seal.repository != cache.repository {
             return Err(Error::new(ErrorKind::Internal, "an index cache serves one repository"));
         }
-        let (footer, signer) = Footer::open(tail, &seal, key_of)?;
+        let (footer, signer) = Footer::open(tail, &mut seal, key_of)?;
         if footer.blocks.end().checked_add(tail.len() as u64) != Some(object_len) {
             return Err(mismatch(seal.name));
         }

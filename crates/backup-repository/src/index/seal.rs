@@ -35,12 +35,34 @@ pub(crate) struct RunSeal {
     pub(crate) repository: RepositoryId,
     pub(crate) name: RunName,
     key: SealKey,
+    /// The domain whose key this is, where it matters.
+    domain: Option<u32>,
+    /// Until the footer is open: the keys of further domains whose run this may be.
+    others: Vec<(u32, SealKey)>,
 }
 
 impl RunSeal {
     pub(crate) fn new(repository: RepositoryId, index_key: &IndexKey, name: RunName) -> Result<Self> {
-        let key = SealKey::new(&derive(CONTEXT, &index_key.0, &name_bytes(name)))?;
-        Ok(RunSeal { repository, name, key })
+        Ok(RunSeal { repository, name, key: run_key(index_key, name)?, domain: None, others: Vec::new() })
+    }
+
+    /// For a run of one of these domains; opening its footer finds out which.
+    ///
+    /// # Errors
+    /// `Internal` without any domain.
+    pub(crate) fn of_any<'a>(
+        repository: RepositoryId,
+        domains: impl Iterator<Item = (u32, &'a IndexKey)>,
+        name: RunName,
+    ) -> Result<Self> {
+        let mut others = domains.map(|(n, key)| Ok((n, run_key(key, name)?))).collect::<Result<Vec<_>>>()?;
+        let (domain, key) = others.pop().ok_or_else(|| Error::new(ErrorKind::Internal, "there is no domain"))?;
+        Ok(RunSeal { repository, name, key, domain: Some(domain), others })
+    }
+
+    /// Whether a footer that this opened may say that it is of this domain.
+    pub(super) fn is_of(&self, domain: u32) -> bool {
+        self.domain.is_none_or(|own| own == domain)
     }
 
     fn bound(&self, purpose: &[u8], rest: &[u8]) -> Vec<u8> {
@@ -61,8 +83,26 @@ impl RunSeal {
         self.key.seal(FOOTER_NONCE, &self.bound(b"run footer", &[]), footer)
     }
 
-    pub(super) fn open_footer<'a>(&self, sealed: &'a mut [u8]) -> Result<&'a mut [u8]> {
-        self.key.open(FOOTER_NONCE, &self.bound(b"run footer", &[]), sealed).map_err(|e| e.context("run", self.name))
+    /// The plain footer. From here on the seal is that of the domain whose key opened it.
+    ///
+    /// # Errors
+    /// `AccessDenied` when no key opens it. It was signed by somebody who may: it is of a domain whose keys are not here.
+    pub(super) fn open_footer(&mut self, sealed: &[u8]) -> Result<Vec<u8>> {
+        let bound = self.bound(b"run footer", &[]);
+        loop {
+            let mut footer = sealed.to_vec();
+            if let Ok(plain) = self.key.open(FOOTER_NONCE, &bound, &mut footer) {
+                let length = plain.len();
+                footer.truncate(length);
+                self.others.clear();
+                return Ok(footer);
+            }
+            let Some((domain, key)) = self.others.pop() else {
+                return Err(Error::new(ErrorKind::AccessDenied, "an index run is of a domain whose keys are not here")
+                    .context("run", self.name));
+            };
+            (self.domain, self.key) = (Some(domain), key);
+        }
     }
 
     /// Opens a block of `plain_len` bytes; `sealed` is used up.
@@ -96,6 +136,10 @@ impl RunSeal {
         };
         if plain.len() == plain_len { Ok(plain) } else { Err(damaged("it has another length than recorded")) }
     }
+}
+
+fn run_key(index_key: &IndexKey, name: RunName) -> Result<SealKey> {
+    SealKey::new(&derive(CONTEXT, &index_key.0, &name_bytes(name)))
 }
 
 fn block_hash(sealed: &[u8]) -> [u8; HASH_LEN] {

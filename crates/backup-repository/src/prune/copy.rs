@@ -7,7 +7,7 @@ use crate::format::ids::{ChunkId, Kind, PackName};
 use crate::index::{IndexCache, Location, RowPlace, RunRows};
 use crate::locate::Locator;
 use crate::pack::{
-    Compressor, FinishedPacks, Footer, PackWriter, PackWriterOptions, PlainSegment, SegmentPlace, Unpacker,
+    Compressor, FinishedPacks, PackWriter, PackWriterOptions, PlainSegment, SegmentPlace, Unpacker, read_stored,
 };
 use crate::push::run_rows;
 use crate::repository::Inner;
@@ -112,8 +112,9 @@ impl<'a> Copier<'a> {
 
     async fn feed(&self, packs: &[(PackName, What)], send: &mpsc::Sender<Fetched>, stop: &Stop) -> Result<()> {
         for (pack, what) in packs {
-            let Some(footer) = self.footer(pack).await? else { continue };
-            for (place, chunks) in footer.places(*pack, self.kind) {
+            let length = self.inner.storage.stat(&pack.key()?).await?.size_bytes;
+            let (_, stored) = read_stored(self.inner, *pack, length).await?;
+            for (place, chunks) in stored.footer.places(*pack, self.kind) {
                 if stop.is_stopped() {
                     return Err(Error::new(ErrorKind::Cancelled, "the prune was stopped"));
                 }
@@ -140,12 +141,6 @@ impl<'a> Copier<'a> {
             }
         }
         Ok(())
-    }
-
-    /// A pack's footer; none for a pack of another kind.
-    async fn footer(&self, pack: &PackName) -> Result<Option<Footer>> {
-        let (kind, footer) = crate::fetch::footer(self.inner, pack).await?;
-        Ok((kind == self.kind).then_some(footer))
     }
 
     /// The row of the copy at exactly this place.

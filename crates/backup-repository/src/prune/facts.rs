@@ -4,11 +4,12 @@ use super::PruneOptions;
 use super::listing::ListedRun;
 use super::mark::Marks;
 use crate::format::ids::{Kind, PackName, RunName};
-use crate::index::{Answer, IndexSet, PackRecord, Record, Records, Row, RowPlace, SegmentRecord};
+use crate::index::{Answer, IndexSet, PackRecord, Record, Records, Row, RowPlace, RunReader, Section, SegmentRecord};
 use crate::locate::Locator;
 use crate::protocol::{PackFacts, PackId};
 use backup_core::{Error, ErrorKind, Result};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 /// A pack is small below this share of the length at which packs are closed.
 const SMALL_SHARE: u64 = 8;
@@ -21,6 +22,7 @@ const MANY_RUNS: usize = 8;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sum {
     pub(super) kind: Kind,
+    pub(super) domain: u32,
     /// Plain bytes in all segments.
     plain: u64,
     /// Plain bytes that rewriting would free: whole segments, and the dead part of those that are mostly dead.
@@ -60,17 +62,16 @@ pub(super) async fn packs_of(locator: &Locator) -> Result<Vec<RunFacts>> {
     Ok(facts)
 }
 
-/// What all runs together say of each pack.
-pub(super) async fn sums(locator: &Locator, marks: &Marks) -> Result<HashMap<PackName, Sum>> {
+/// Adds what all runs of a domain together say of each pack.
+pub(super) async fn sums(locator: &Locator, marks: &Marks, sums: &mut HashMap<PackName, Sum>) -> Result<()> {
     let index = locator.index().clone();
-    let mut sums: HashMap<PackName, Sum> = HashMap::new();
-    for place in 0..index.runs().len() {
+    for (place, run) in index.runs().iter().enumerate() {
         let segments = segments(locator, &index, place, marks).await?;
         let mut packs = index.packs(place);
         let mut own: Vec<PackName> = Vec::new();
         while let Some(PackRecord { name, kind, .. }) = next(locator, &mut packs).await? {
             own.push(name);
-            let blank = Sum { kind, plain: 0, reclaimable: 0, is_live: false, is_needed: false };
+            let blank = Sum { kind, domain: run.domain(), plain: 0, reclaimable: 0, is_live: false, is_needed: false };
             sums.entry(name).or_insert(blank);
         }
         for segment in segments {
@@ -82,7 +83,7 @@ pub(super) async fn sums(locator: &Locator, marks: &Marks) -> Result<HashMap<Pac
             sum.is_needed |= segment.is_needed;
         }
     }
-    Ok(sums)
+    Ok(())
 }
 
 #[derive(Clone, Copy)]
@@ -145,34 +146,36 @@ fn worth_rewriting(
     pack_len: u64,
 ) -> HashSet<PackName> {
     let mut chosen = HashSet::new();
-    let mut small: BTreeMap<u8, Vec<PackName>> = BTreeMap::new();
+    let mut small: BTreeMap<(u32, u8), Vec<PackName>> = BTreeMap::new();
     for (pack, length) in packs {
         let Some(sum) = sums.get(pack).filter(|sum| sum.is_live) else { continue };
         if sum.reclaimable * 100 > sum.plain * u64::from(options.max_unused_percent) {
             chosen.insert(*pack);
         } else if *length < pack_len / SMALL_SHARE {
-            small.entry(sum.kind.to_byte()).or_default().push(*pack);
+            small.entry((sum.domain, sum.kind.to_byte())).or_default().push(*pack);
         }
     }
     chosen.extend(small.into_values().filter(|small| small.len() >= MANY_SMALL).flatten());
     chosen
 }
 
-/// The runs that are worth being merged: where there are many of a kind, those that are not full, and those that another
-/// replaces, with it.
-pub(super) fn worth_merging(index: &IndexSet, max_rows: u32) -> HashSet<RunName> {
-    use crate::index::Section;
+/// The runs that are worth being merged: where there are many of a domain and kind, those that are not full; and those
+/// that another replaces, with it.
+pub(super) fn worth_merging(runs: &[Arc<RunReader>], max_rows: u32) -> HashSet<RunName> {
+    let mut shelves: BTreeMap<(u32, u8), Vec<&RunReader>> = BTreeMap::new();
+    for run in runs {
+        shelves.entry((run.domain(), run.kind().to_byte())).or_default().push(run);
+    }
     let mut chosen = HashSet::new();
-    for kind in [Kind::Data, Kind::Metadata] {
-        let runs = || index.runs().iter().filter(|run| run.kind() == kind);
-        let open = runs().filter(|run| run.layout().count(Section::Rows) < max_rows / 2);
+    for runs in shelves.into_values() {
+        let open = runs.iter().filter(|run| run.layout().count(Section::Rows) < max_rows / 2);
         if open.clone().count() > MANY_RUNS {
             chosen.extend(open.map(|run| run.name()));
         }
-        let replaced: HashSet<RunName> = runs().flat_map(|run| run.replaces().iter().copied()).collect();
-        for run in runs().filter(|run| replaced.contains(&run.name())) {
+        let replaced: HashSet<RunName> = runs.iter().flat_map(|run| run.replaces().iter().copied()).collect();
+        for run in runs.iter().filter(|run| replaced.contains(&run.name())) {
             chosen.insert(run.name());
-            chosen.extend(runs().filter(|other| other.replaces().contains(&run.name())).map(|other| other.name()));
+            chosen.extend(runs.iter().filter(|other| other.replaces().contains(&run.name())).map(|other| other.name()));
         }
     }
     chosen

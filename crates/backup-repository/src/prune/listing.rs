@@ -2,7 +2,7 @@
 
 use crate::format::ids::{PackName, RunName, SessionId};
 use crate::format::record::{MAX_RECORD, RawRecord, RecordKind, from_json};
-use crate::format::snapshot::{StoredComponent, TreeRoot, read_body, snapshot_key};
+use crate::format::snapshot::{TreeRoot, read_body, snapshot_key};
 use crate::protocol::{Lease, ListedSession, ListedSnapshot, ListedTombstone, Object, Tombstone};
 use crate::repository::Inner;
 use crate::session::{forgotten, is_valid, key_of};
@@ -30,6 +30,7 @@ pub(super) struct ListedRun {
 #[derive(Clone, Debug)]
 pub(super) struct MarkedSnapshot {
     pub(super) id: SessionId,
+    pub(super) domain: u32,
     pub(super) trees: Vec<TreeRoot>,
 }
 
@@ -75,15 +76,12 @@ pub(super) async fn snapshots(
             let id = key.as_str().strip_prefix("snapshots/").and_then(|id| SessionId::from_hex(id).ok());
             let Some(id) = id.filter(|id| snapshot_key(id).is_ok_and(|own| own == key)) else { return Ok(None) };
             let is_forgotten = forgotten.contains(&id);
-            let Some(found) = snapshot(inner, &key, is_forgotten).await? else { return Ok(None) };
+            let Some(found) = snapshot(inner, &id, &key, is_forgotten).await? else { return Ok(None) };
             let is_expired = is_older(meta.modified, now, EXPIRED);
             let listed = |tombstone| ListedSnapshot { session: id, tombstone, is_forgotten, is_expired };
             Ok::<_, Error>(Some(match found {
                 Found::Tombstone(tombstone) => (listed(Some(tombstone)), None),
-                Found::Snapshot(components) => {
-                    let trees = components.iter().filter_map(|component| component.tree).collect();
-                    (listed(None), (!is_forgotten).then_some(MarkedSnapshot { id, trees }))
-                }
+                Found::Snapshot(marked) => (listed(None), marked),
             }))
         }
     });
@@ -100,12 +98,12 @@ pub(super) async fn snapshots(
 
 enum Found {
     Tombstone(Tombstone),
-    /// Without its components when it is forgotten: they need not be readable.
-    Snapshot(Vec<StoredComponent>),
+    /// None when it is forgotten: it need not be readable.
+    Snapshot(Option<MarkedSnapshot>),
 }
 
 /// What stands under a snapshot's key; none when it has gone since it was listed.
-async fn snapshot(inner: &Inner, key: &Key, is_forgotten: bool) -> Result<Option<Found>> {
+async fn snapshot(inner: &Inner, id: &SessionId, key: &Key, is_forgotten: bool) -> Result<Option<Found>> {
     let bytes = match inner.storage.get_bytes(key, MAX_RECORD).await {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -115,21 +113,18 @@ async fn snapshot(inner: &Inner, key: &Key, is_forgotten: bool) -> Result<Option
         // Guessing that it refers to nothing would delete what it refers to.
         error.context("key", key).context("advice", "`backup check` says more; forget it to prune without it")
     };
-    let raw = match RawRecord::parse(&bytes) {
-        Ok(raw) => raw,
-        Err(_) if is_forgotten => return Ok(Some(Found::Snapshot(Vec::new()))),
-        Err(error) => return Err(unreadable(error)),
-    };
-    let verify = |kind| raw.verify(kind, &inner.config.repository, key.as_str(), &inner.config.signing);
-    if verify(RecordKind::Tombstone).is_ok() {
+    if let Ok(raw) = RawRecord::parse(&bytes)
+        && inner.signers.verify(RecordKind::Tombstone, key, &raw).is_ok()
+    {
         return Ok(Some(Found::Tombstone(from_json(raw.payload)?)));
     }
     if is_forgotten {
-        return Ok(Some(Found::Snapshot(Vec::new())));
+        return Ok(Some(Found::Snapshot(None)));
     }
-    verify(RecordKind::Snapshot).map_err(unreadable)?;
-    let components = read_body(key, &inner.identities, raw.payload).map_err(unreadable)?;
-    Ok(Some(Found::Snapshot(components)))
+    let snapshot = inner.snapshot_of(id, key.clone(), &bytes).map_err(unreadable)?;
+    let components = read_body(key, &inner.identities, &snapshot.payload).map_err(unreadable)?;
+    let trees = components.iter().filter_map(|component| component.tree).collect();
+    Ok(Some(Found::Snapshot(Some(MarkedSnapshot { id: *id, domain: snapshot.head.domain, trees }))))
 }
 
 /// Runs, and what stands in the place of runs.

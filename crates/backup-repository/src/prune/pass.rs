@@ -9,7 +9,7 @@ use super::{PruneOptions, PruneReport, delete, fences, merge};
 use crate::fetch::Fetcher;
 use crate::format::ids::{Kind, PackName, RunName, SessionId};
 use crate::format::snapshot::to_ms;
-use crate::index::{IndexCache, IndexSet};
+use crate::index::{IndexCache, IndexSet, RunReader};
 use crate::locate::{self, Locator};
 use crate::protocol::{
     Fence, Lease, ListedSession, Object, Outcome, Outlook, PackId, Prune, PruneTask, Record, Removal, Renewal,
@@ -64,10 +64,16 @@ pub(super) struct Pass<'a> {
 
 /// What the mark leaves for what follows.
 struct Marked {
+    grounds: Vec<Ground>,
+    sums: HashMap<PackName, facts::Sum>,
+}
+
+/// One domain: no snapshot refers to chunks of another than its own.
+struct Ground {
+    inner: Arc<Inner>,
     locator: Arc<Locator>,
     fetcher: Arc<Fetcher>,
     marks: Marks,
-    sums: HashMap<PackName, facts::Sum>,
 }
 
 impl<'a> Pass<'a> {
@@ -77,12 +83,7 @@ impl<'a> Pass<'a> {
         observer: Arc<dyn Observer>,
         stop: &'a Stop,
     ) -> Result<Self> {
-        if inner.identities.is_empty() {
-            return Err(Error::new(
-                ErrorKind::AccessDenied,
-                "pruning needs an owner's identity: a writer reads nothing",
-            ));
-        }
+        inner.need_owner("prune")?;
         let info = SessionInfo {
             name: NAME.to_owned(),
             host: String::new(),
@@ -152,6 +153,8 @@ impl<'a> Pass<'a> {
             match task {
                 PruneTask::Create(object) => self.create(object, report).await?,
                 PruneTask::ListCondemned => {
+                    // With the domains and writers of now: whoever is added later is waited for, or has nothing condemned.
+                    self.inner = self.inner.refreshed().await?;
                     self.records = condemned(&self.inner, self.options.grace, Some(self.now)).await?;
                     self.held.machine().condemned(self.records.clone())?;
                 }
@@ -187,8 +190,9 @@ impl<'a> Pass<'a> {
                 PruneTask::Delete(removals) => self.delete(&removals, report).await?,
                 PruneTask::Merge(names) => {
                     self.observer.event(Event::Stage("merging the index"));
-                    let marked = self.marked()?;
-                    merge::merge(&self.inner, &self.held, marked.locator.index(), &self.cache, &names).await?;
+                    for Ground { inner, locator, .. } in &self.marked()?.grounds {
+                        merge::merge(inner, &self.held, locator.index(), &self.cache, &names).await?;
+                    }
                     report.runs_merged += names.len() as u64;
                     self.held.machine().merged()?;
                 }
@@ -253,34 +257,29 @@ impl<'a> Pass<'a> {
         self.observer.event(Event::Stage("reading the index"));
         let is_of_use = |run: RunName| self.held.machine().is_run_of_use(run.into());
         let (of_use, others) = facts::split(&self.runs, &is_of_use);
-        let locator = Arc::new(self.open(&of_use, true).await?);
-        if self.snapshots.is_empty() && !self.has_forgotten && !locator.index().runs().is_empty() {
+        let runs = self.open(&of_use, true).await?;
+        if self.snapshots.is_empty() && !self.has_forgotten && !runs.is_empty() {
             return Err(Error::new(
                 ErrorKind::InvalidInput,
                 "there is no snapshot beside a full index: nothing is freed, for they may have been lost. Look into the \
                  storage; if there never was one, push before you prune",
             ));
         }
+        let merged = facts::worth_merging(&runs, crate::index::MAX_ROWS as u32);
         self.observer.event(Event::Stage("finding what snapshots need"));
-        let fetcher = Arc::new(Fetcher::new(self.inner.clone()));
-        let blocks = Blocks::new(self.inner.clone(), fetcher.clone(), locator.clone());
-        let marks = {
-            let held = self.held.clone();
-            let marking = Marking {
-                locator: &locator,
-                blocks: &blocks,
-                packs: &self.packs,
-                standing: &move |pack| held.machine().standing((*pack).into()),
-                observer: &*self.observer,
-                stop: self.stop,
-            };
-            marking.mark(&self.snapshots).await?
-        };
-        let sums = facts::sums(&locator, &marks).await?;
+        self.observer.event(Event::Found { files: self.snapshots.len() as u64, bytes: 0, done: true });
+        let (mut grounds, mut sums, mut run_facts) = (Vec::new(), HashMap::new(), Vec::new());
+        for domain in self.inner.domains.iter() {
+            let inner = self.inner.in_domain(domain.number)?;
+            let own = runs.iter().filter(|run| run.domain() == domain.number).cloned().collect();
+            let ground = self.mark_domain(inner, IndexSet::new(own)).await?;
+            facts::sums(&ground.locator, &ground.marks, &mut sums).await?;
+            run_facts.extend(facts::packs_of(&ground.locator).await?);
+            grounds.push(ground);
+        }
+        let others = Locator::with(self.inner.clone(), Arc::new(IndexSet::new(self.open(&others, false).await?)));
+        run_facts.extend(facts::packs_of(&others).await?);
         let pack_facts = facts::pack_facts(&self.packs, &sums, self.options, self.inner.options.pack_bytes);
-        let mut run_facts = facts::packs_of(&locator).await?;
-        run_facts.extend(facts::packs_of(&self.open(&others, false).await?).await?);
-        let merged = facts::worth_merging(locator.index(), crate::index::MAX_ROWS as u32);
         let mut machine = self.held.machine();
         let mut survey = machine.survey();
         for run in run_facts {
@@ -290,26 +289,45 @@ impl<'a> Pass<'a> {
         let findings = survey.finish();
         machine.surveyed(findings)?;
         drop(machine);
-        self.marked = Some(Marked { locator, fetcher, marks, sums });
+        self.marked = Some(Marked { grounds, sums });
         Ok(())
     }
 
-    /// Opens listed runs; with `whole`, they are brought here.
-    async fn open(&self, runs: &[ListedRun], whole: bool) -> Result<Locator> {
+    async fn mark_domain(&self, inner: Arc<Inner>, index: IndexSet) -> Result<Ground> {
+        let locator = Arc::new(Locator::with(inner.clone(), Arc::new(index)));
+        let fetcher = Arc::new(Fetcher::new(inner.clone()));
+        let blocks = Blocks::new(inner.clone(), fetcher.clone(), locator.clone());
+        let held = self.held.clone();
+        let marking = Marking {
+            locator: &locator,
+            blocks: &blocks,
+            packs: &self.packs,
+            standing: &move |pack| held.machine().standing((*pack).into()),
+            observer: &*self.observer,
+            stop: self.stop,
+        };
+        let marks = marking.mark(self.snapshots.iter().filter(|snapshot| snapshot.domain == inner.domain)).await?;
+        Ok(Ground { inner, locator, fetcher, marks })
+    }
+
+    /// Opens listed runs; with `whole`, they are brought here. One that cannot be read may list what must stay.
+    async fn open(&self, runs: &[ListedRun], whole: bool) -> Result<Vec<Arc<RunReader>>> {
         let mut opened = Vec::new();
         for ListedRun { name, key, length } in runs {
             let run = locate::bring(&self.inner, &self.cache, *name, key, *length, whole).await;
-            opened.push(Arc::new(run.map_err(|e| e.context("advice", "`backup repair index` makes a new one"))?));
+            opened.push(Arc::new(run.map_err(|e| e.context("advice", "`backup repair index` lists its packs anew"))?));
         }
-        Ok(Locator::with(self.inner.clone(), Arc::new(IndexSet::new(opened))))
+        Ok(opened)
     }
 
     async fn copy(&mut self, rescue: &[PackId], repack: &[PackId], report: &mut PruneReport) -> Result<()> {
         self.observer.event(Event::Stage("copying what is still needed"));
         let marked = self.marked()?;
         let copied = Arc::new(AtomicU64::new(0));
-        for kind in [Kind::Data, Kind::Metadata] {
-            let of_kind = |pack: &PackName| marked.sums.get(pack).is_some_and(|sum| sum.kind == kind);
+        for (ground, kind) in marked.grounds.iter().flat_map(|g| [(g, Kind::Data), (g, Kind::Metadata)]) {
+            let domain = ground.inner.domain;
+            let of_kind =
+                |pack: &PackName| marked.sums.get(pack).is_some_and(|sum| (sum.domain, sum.kind) == (domain, kind));
             let mut packs: Vec<(PackName, What)> = Vec::new();
             packs.extend(rescue.iter().map(|pack| (PackName::from(*pack), What::Needed)));
             packs.extend(repack.iter().map(|pack| (PackName::from(*pack), What::Live)));
@@ -317,9 +335,9 @@ impl<'a> Pass<'a> {
             if packs.is_empty() {
                 continue;
             }
-            let (locator, fetcher, marks) = (&marked.locator, &marked.fetcher, &marked.marks);
+            let Ground { inner, locator, fetcher, marks } = ground;
             let (held, cache, copied) = (&self.held, &self.cache, copied.clone());
-            let copier = Copier::new(&self.inner, held, locator, fetcher, marks, cache, kind, copied);
+            let copier = Copier::new(inner, held, locator, fetcher, marks, cache, kind, copied);
             copier.copy(&packs, self.stop).await?;
             report.packs_copied += packs.len() as u64;
         }

@@ -4,7 +4,7 @@ use super::pool::Pool;
 use super::supply::{RepositorySupply, Store};
 use crate::fetch::Fetcher;
 use crate::format::ids::SessionId;
-use crate::format::snapshot::{StoredComponent, read_body, read_head};
+use crate::format::snapshot::{StoredComponent, read_body};
 use crate::locate::Locator;
 use crate::meta::{Ranges, Root, Walk};
 use crate::repository::Inner;
@@ -28,9 +28,12 @@ impl fmt::Debug for RepositoryBackup {
 
 impl RepositoryBackup {
     pub(crate) async fn open(inner: Arc<Inner>, id: SessionId, observer: Arc<dyn Observer>) -> Result<Self> {
-        let (key, payload) = inner.snapshot_payload(&id).await?;
-        let summary = read_head(&key, &inner.keys.index, &payload)?.summary(id)?;
-        let stored = read_body(&key, &inner.identities, &payload).map_err(|e| e.context("snapshot", id))?;
+        inner.need_owner("read a snapshot")?;
+        let snapshot = inner.snapshot(&id).await?;
+        let inner = inner.in_domain(snapshot.head.domain)?;
+        let summary = snapshot.head.summary(id)?;
+        let stored =
+            read_body(&snapshot.key, &inner.identities, &snapshot.payload).map_err(|e| e.context("snapshot", id))?;
         let fetcher = Arc::new(Fetcher::new(inner.clone()));
         let locator = Arc::new(Locator::open(inner.clone(), observer).await?);
         let blocks = Arc::new(Blocks::new(inner.clone(), fetcher.clone(), locator.clone()));

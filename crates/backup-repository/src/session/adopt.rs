@@ -76,7 +76,7 @@ async fn adopts_of_open(inner: &Inner, session: SessionId) -> Result<Option<Vec<
     let read = async {
         let bytes = inner.storage.get_bytes(&key, MAX_RECORD).await?;
         let raw = RawRecord::parse(&bytes)?;
-        raw.verify(RecordKind::SessionStart, &inner.config.repository, key.as_str(), &inner.config.signing)?;
+        inner.signers.verify(RecordKind::SessionStart, &key, &raw)?;
         open_json::<SessionInfo>(&inner.keys.index, &key, raw.payload)
     };
     match read.await {

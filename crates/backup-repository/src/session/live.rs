@@ -1,6 +1,6 @@
 use super::adopt::{Adopted, Predecessors, packs_in_no_run};
 use super::alive::SessionFile;
-use super::objects::{SessionInfo, create, create_record};
+use super::objects::{SessionInfo, create, create_record, is_valid};
 use super::records::condemned;
 use crate::crypto::random;
 use crate::format::ids::{Kind, PackName, RunName, SessionId};
@@ -244,9 +244,17 @@ pub(crate) fn outcome_of<T>(result: Result<T>) -> Result<Outcome> {
 /// The sessions whose runs do not count.
 async fn voided(inner: &Inner) -> Result<Vec<SessionId>> {
     let listed = inner.storage.list_all("index/").await?;
-    let session =
-        |key: &backup_core::Key| SessionId::from_hex(key.as_str().strip_prefix("index/")?.strip_suffix(".void")?).ok();
-    Ok(listed.iter().filter_map(|(key, _)| session(key)).collect())
+    let mut found = Vec::new();
+    for (key, _) in listed {
+        let named = key.as_str().strip_prefix("index/").and_then(|name| name.strip_suffix(".void"));
+        // Only owners take others' runs away.
+        if let Some(session) = named.and_then(|name| SessionId::from_hex(name).ok())
+            && is_valid(inner, RecordKind::Void, &key).await?
+        {
+            found.push(session);
+        }
+    }
+    Ok(found)
 }
 
 /// Renews a session's lease until it is dropped; a session that may have been ended by others fails.

@@ -1,3 +1,4 @@
+use crate::crypto::SignerId;
 use crate::format::ids::{RunName, SessionId};
 use crate::format::record::{self, MAX_RECORD, RawRecord, RecordKind, from_json, seal_json, to_json};
 use crate::format::snapshot::{snapshot_key, to_ms};
@@ -82,7 +83,7 @@ pub(crate) async fn occupant(inner: &Inner, key: &Key) -> Result<Occupant> {
     let bytes = inner.storage.get_bytes(key, MAX_RECORD).await?;
     // One that cannot be believed is somebody else's all the same.
     let Ok(raw) = RawRecord::parse(&bytes) else { return Ok(Occupant::Other) };
-    let is = |kind| raw.verify(kind, &inner.config.repository, key.as_str(), &inner.config.signing).is_ok();
+    let is = |kind| inner.signers.verify(kind, key, &raw).is_ok();
     if is(RecordKind::Snapshot) {
         Ok(Occupant::Commit)
     } else if is(RecordKind::Tombstone) {
@@ -123,16 +124,30 @@ pub(crate) async fn read_clear<T: DeserializeOwned>(inner: &Inner, kind: RecordK
     from_json(raw.payload).map_err(|e| e.context("key", key))
 }
 
-/// Whether a record stands there as it was written.
+/// Whether a record stands there as somebody wrote it who may. What a writer may sign is in [`RecordKind::is_writers`];
+/// nobody but an owner ends the session of somebody else.
 ///
 /// # Errors
 /// What the storage said.
 pub(crate) async fn is_valid(inner: &Inner, kind: RecordKind, key: &Key) -> Result<bool> {
+    let Some(signer) = signer(inner, kind, key).await? else { return Ok(false) };
+    match key.as_str().strip_suffix("/end") {
+        Some(session) if kind == RecordKind::SessionEnd && signer != inner.config.signing.id() => {
+            let start = Key::new(format!("{session}/0"))?;
+            Ok(self::signer(inner, RecordKind::SessionStart, &start).await? == Some(signer))
+        }
+        _ => Ok(true),
+    }
+}
+
+/// Who signed a record; nobody when it is not there, or signed by nobody who may.
+async fn signer(inner: &Inner, kind: RecordKind, key: &Key) -> Result<Option<SignerId>> {
     match inner.storage.get_bytes(key, MAX_RECORD).await {
-        Ok(bytes) => Ok(RawRecord::parse(&bytes)
-            .and_then(|raw| raw.verify(kind, &inner.config.repository, key.as_str(), &inner.config.signing))
-            .is_ok()),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Damaged) => Ok(false),
+        Ok(bytes) => {
+            let raw = RawRecord::parse(&bytes).ok();
+            Ok(raw.filter(|raw| inner.signers.verify(kind, key, raw).is_ok()).map(|raw| raw.signer))
+        }
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Damaged) => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -1,0 +1,67 @@
+//! Revocation.
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_writer_signed_before_stays_and_nothing_later_counts() {
+    let place = Place::new().await;
+    let credential = place.certify(WriterSpec::default()).await;
+    let other = place.certify(WriterSpec::default()).await;
+    let (writer, other) = (place.writer(&credential).await, place.writer(&other).await);
+    let before = push_tree(&writer, "before", &tree(1)).await;
+    // A snapshot of somebody else that needs what the writer has stored.
+    let shared = push_tree(&other, "shared", &tree(1)).await;
+    assert_eq!(shared.stats.bytes_added, 0);
+
+    let id = credential.id().unwrap();
+    assert_eq!(place.owner().await.revoke_writer(&id).await.unwrap(), 1);
+    assert_eq!(kind(place.owner().await.revoke_writer(&id).await), ErrorKind::AlreadyExists);
+    assert_eq!(kind(place.owner().await.revoke_writer(&SignerId([1; 16])).await), ErrorKind::NotFound);
+    let refused = Repository::open_as_writer(place.storage.clone(), &credential, options()).await;
+    assert_eq!(kind(refused), ErrorKind::AccessDenied);
+
+    // It has the repository open, and goes on as if nothing were.
+    let after = push_tree(&writer, "after", &tree(2)).await;
+    assert_eq!(names(&writer).await, ["before", "shared", "after"], "it does not know yet");
+    let owner = place.owner().await;
+    assert_eq!(names(&owner).await, ["before", "shared"]);
+    assert_eq!(kind(owner.open(&after.summary.id).await), ErrorKind::Damaged);
+    pull_tree(&owner, &before.summary.id, &tree(1)).await;
+    pull_tree(&owner, &shared.summary.id, &tree(1)).await;
+    let report = place.check().await;
+    let named: Vec<_> = report.findings.iter().map(|finding| finding.object.as_str()).collect();
+    assert_eq!(named, [format!("snapshots/{}", after.summary.id)], "{report:?}");
+
+    // What only the revoked one says is stored is stored again; after that it is known from somebody else.
+    for (seed, added) in [(1, true), (2, true), (1, false), (2, false)] {
+        let stats = push_tree(&place.owner().await, "again", &tree(seed)).await.stats;
+        assert_eq!(stats.bytes_added >= 90_000, added, "{seed} {stats:?}");
+    }
+    let info = place.owner().await.keys().await.unwrap().writers;
+    assert_eq!(info.iter().map(|writer| writer.revoked.is_some()).collect::<Vec<_>>(), [true, false]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_that_was_kept_cannot_be_replaced() {
+    let place = Place::new().await;
+    let credential = place.certify(WriterSpec::default()).await;
+    let writer = place.writer(&credential).await;
+    let kept = push_tree(&writer, "n", &tree(1)).await.summary.id;
+    // The thief makes another one under the same id, elsewhere, and overwrites what is there.
+    let before = Arc::new(place.storage.fork());
+    place.owner().await.revoke_writer(&credential.id().unwrap()).await.unwrap();
+    let key = Key::new(format!("snapshots/{kept}")).unwrap();
+    let record = before.get_bytes(&key, 1 << 20).await.unwrap();
+    let mut changed = record.to_vec();
+    let end = changed.len() - 32;
+    // A signature can be made again by who has the key; that the bytes differ is enough here.
+    changed[end - 1] ^= 1;
+    let hash = blake3::hash(&changed[..end]);
+    changed[end..].copy_from_slice(hash.as_bytes());
+    place.storage.delete(std::slice::from_ref(&key)).await.unwrap();
+    place.storage.put_bytes(&key, changed.into(), &PutOptions::default()).await.unwrap();
+    assert_eq!(names(&place.owner().await).await, [""; 0]);
+    place.storage.delete(std::slice::from_ref(&key)).await.unwrap();
+    place.storage.put_bytes(&key, record, &PutOptions::default()).await.unwrap();
+    assert_eq!(names(&place.owner().await).await, ["n"]);
+}

@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn graces_have_units() {
-        let hours = |hours| Ok(Duration::from_secs(hours * 3600));
+        let hours = |hours: u64| Ok(Duration::from_secs(hours * 3600));
         assert_eq!(
             (grace("24h"), grace("7d"), grace("0"), grace("0s")),
             (hours(24), hours(7 * 24), hours(0), hours(0))

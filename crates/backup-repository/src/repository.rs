@@ -105,7 +105,7 @@ impl Repository {
         let (file, own) = write_owner(&*storage, &keys, last).await?;
         config.create(&*storage, 0, &keys.signing).await?;
         let folder = KeyFolder::default();
-        Opening::of_owner(storage, config, keys, options).as_owner(file, own, &folder)
+        Opening::of_owner(storage, config, keys, options).for_owner(file, own, &folder)
     }
 
     /// Opens a repository with an owner's identity.
@@ -136,7 +136,7 @@ impl Repository {
                         let folder = folder.await?;
                         let file = key.as_str().rsplit('/').next().unwrap_or_default().to_owned();
                         let own = keys.own.clone();
-                        return Opening::of_owner(storage, config, keys, options).as_owner(file, own, &folder);
+                        return Opening::of_owner(storage, config, keys, options).for_owner(file, own, &folder);
                     }
                     refused = replaced().context("key", key);
                 }
@@ -164,7 +164,7 @@ impl Repository {
         let folder = KeyFolder::read(&*storage, listed, repository, owners, &ADDITIONS).await?;
         let config = Config { recipient, ..config };
         let (identities, domains) = (Vec::new(), vec![domain]);
-        Opening { storage, config, signing, identities, identity, domains, options }.as_writer(&folder)
+        Opening { storage, config, signing, identities, identity, domains, options }.for_writer(&folder)
     }
 
     /// The repository's id.
@@ -283,7 +283,7 @@ impl Opening {
     }
 
     /// Takes over what was added since the owner file was written.
-    fn as_owner(mut self, file: String, own: Identity, folder: &KeyFolder) -> Result<Repository> {
+    fn for_owner(mut self, file: String, own: Identity, folder: &KeyFolder) -> Result<Repository> {
         let mut missing = Vec::new();
         if let Some(newest) = self.identities.last() {
             self.config.recipient = newest.recipient();
@@ -305,7 +305,7 @@ impl Opening {
         self.open(Access::Owner { file, own, missing }, folder)
     }
 
-    fn as_writer(self, folder: &KeyFolder) -> Result<Repository> {
+    fn for_writer(self, folder: &KeyFolder) -> Result<Repository> {
         let id = self.signing.verifying()?.id();
         let denied = |what: &'static str| Error::new(ErrorKind::AccessDenied, what).context("writer", id);
         let signers = Signers::new(self.config.repository, self.config.signing, folder, &self.domains);

@@ -8,8 +8,10 @@ mod foreign;
 #[path = "../roundtrip/memory.rs"]
 mod memory;
 mod owners;
+mod page;
 mod revoked;
 mod rotation;
+mod storage;
 mod writers;
 
 use backup_core::*;

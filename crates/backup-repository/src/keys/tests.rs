@@ -165,6 +165,18 @@ async fn a_writers_run_replaces_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_writers_run_is_of_its_own_domain_whatever_keys_it_has() {
+    let place = Place::new().await;
+    let (lab, owner) = (place.hostile(WriterSpec::default().with_domain("lab")).await, place.owner().await.0);
+    let content = "what others will have, too";
+    let inner = Inner { domain: 0, keys: owner.keys.clone(), ..Inner::clone(&lab.0) };
+    lie(&inner, owner.keys.chunk.id(content.as_bytes()), content.len() as u32, Vec::new()).await;
+    assert_eq!(push_file(&place.owner().await, "n", content).await.stats.bytes_added, content.len() as u64);
+    let findings = place.findings().await;
+    assert!(findings.len() == 1 && findings[0].problem.contains("domain"), "{findings:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_writer_ends_its_own_sessions_and_forgets_nothing() {
     let place = Place::new().await;
     let (ours, other) = (place.hostile(WriterSpec::default()).await, place.hostile(WriterSpec::default()).await);

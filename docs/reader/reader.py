@@ -4,20 +4,18 @@
     reader.py REPOSITORY IDENTITY list
     reader.py REPOSITORY IDENTITY restore SNAPSHOT INTO
 
-REPOSITORY is a directory, IDENTITY an age identity file (X25519). Needs the packages cryptography, zstandard, blake3.
+REPOSITORY is a directory, IDENTITY an owner's age identity file (X25519). Needs the packages cryptography, zstandard, blake3.
 It reads everything into memory and takes its time: it is for looking, for testing, and for the day when nothing else is at hand.
 """
-import base64, hashlib, hmac, json, os, stat, struct, sys
+import json, os, re, stat, struct, sys
+from age_file import Identity, age_decrypt
 from blake3 import blake3
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 import zstandard
 
-MAX_CHUNK = 1 << 24
+MAX_CHUNK, DAY = 1 << 24, 24 * 60 * 60 * 1000
 KINDS = {1: "file", 2: "directory", 3: "symlink", 4: "fifo", 5: "socket", 6: "char", 7: "block", 8: "stream"}
 
 def derive(context, material):
@@ -29,54 +27,7 @@ def gcm(key, number, associated, sealed):
 def unzstd(frame, limit):
     return zstandard.ZstdDecompressor().decompress(frame, max_output_size=limit)
 
-def b64(text):
-    return base64.b64decode(text + "=" * (-len(text) % 4))
-
-# ---- age (c2sp.org/age) ----------------------------------------------------------------------------------------------
-
-def bech32_payload(text):
-    alphabet = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
-    values = [alphabet.index(c) for c in text.lower().rsplit("1", 1)[1]][:-6]
-    bits = "".join(f"{v:05b}" for v in values)
-    return bytes(int(bits[i:i + 8], 2) for i in range(0, len(bits) // 8 * 8, 8))
-
-def hkdf(salt, info, secret):
-    return HKDF(algorithm=hashes.SHA256(), length=32, salt=salt, info=info).derive(secret)
-
-class Identity:
-    def __init__(self, text):
-        self.key = X25519PrivateKey.from_private_bytes(bech32_payload(text))
-        self.public = self.key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-
-    def file_key(self, share, body):
-        shared = self.key.exchange(X25519PublicKey.from_public_bytes(share))
-        key = hkdf(share + self.public, b"age-encryption.org/v1/X25519", shared)
-        return ChaCha20Poly1305(key).decrypt(bytes(12), body, None)
-
-    def unwrap(self, wrapped):
-        file_key = self.file_key(wrapped[:32], wrapped[32:])
-        return derive("backup repository 2026 wrapped key", file_key + bytes(16))
-
-def age_decrypt(data, identity):
-    head, rest = data.split(b"\n--- ", 1)
-    mac, payload = rest.split(b"\n", 1)
-    lines = head.decode().split("\n")
-    for i, line in enumerate(lines):
-        if line.startswith("-> X25519 "):
-            try:
-                file_key = identity.file_key(b64(line.split(" ")[2]), b64(lines[i + 1]))
-            except Exception:
-                continue
-            expected = hmac.new(hkdf(b"", b"header", file_key), head + b"\n---", hashlib.sha256).digest()
-            assert hmac.compare_digest(expected, b64(mac.decode())), "the age header was altered"
-            stream = ChaCha20Poly1305(hkdf(payload[:16], b"payload", file_key))
-            parts = [payload[at:at + 65552] for at in range(16, len(payload), 65552)]
-            last = len(parts) - 1
-            return b"".join(stream.decrypt(n.to_bytes(11, "big") + bytes([n == last]), part, None) for n, part in enumerate(parts))
-    return None
-
 # ---- messages --------------------------------------------------------------------------------------------------------
-
 class Cursor:
     def __init__(self, data):
         self.data, self.at = data, 0
@@ -116,40 +67,71 @@ def one(fields, number, default=None):
     return fields.get(number, [default])[0]
 
 # ---- the repository --------------------------------------------------------------------------------------------------
-
 class Repository:
     def __init__(self, root, identity_file):
-        self.root = root
-        line = next(l for l in open(identity_file) if l.startswith("AGE-SECRET-KEY-1"))
+        self.root, line = root, next(l for l in open(identity_file) if l.startswith("AGE-SECRET-KEY-1"))
         owner = Identity(line.strip())
         plain = [p for p in (age_decrypt(self.read(f"keys/owners/{n}"), owner) for n in self.names("keys/owners")) if p]
         assert plain, "this identity opens no owner file"
         keys = json.loads(plain[0])
         self.id = bytes.fromhex(keys["repository"])
         self.identities = [Identity(text) for text in keys["identities"]]
-        self.index_key, self.chunk_key = (bytes.fromhex(keys["domains"][0][k]) for k in ("index_key", "chunk_id_key"))
+        self.domains = [self.domain_keys(domain) for domain in keys["domains"]]
+        self.owners = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(keys["signing"])).public_key().public_bytes_raw()
         self.config = self.read_config()
-        self.signer = bytes.fromhex(self.config["signing"])
+        self.read_additions(Identity(keys["own"]))
+        self.writers = dict(self.read_writers())
         self.pack_keys, self.segments, self.rows = {}, {}, {}
+
+    @staticmethod
+    def domain_keys(domain):
+        return bytes.fromhex(domain["index_key"]), bytes.fromhex(domain["chunk_id_key"])
+
+    def signed(self, folder, kind):
+        """What owners have signed of a kind in a folder: name, payload."""
+        for name in self.names(folder):
+            try:
+                payload = self.record(self.read(f"{folder}/{name}"), kind, f"{folder}/{name}", self.owners)
+            except Exception:
+                continue
+            if payload is not None:
+                yield name, payload
+
+    def read_additions(self, own):
+        identity = lambda added: Identity(added["identity"])
+        for folder, kind, known, take in (("identity", 16, self.identities, identity), ("domains", 17, self.domains, self.domain_keys)):
+            for n, payload in sorted(self.signed(f"keys/{folder}", kind), key=lambda item: int(item[0])):
+                if int(n) >= len(known):
+                    added = age_decrypt(payload[4 + struct.unpack("<I", payload[:4])[0]:], own)
+                    assert added, "an identity or domain was not added for this owner"
+                    known.append(take(json.loads(added)))
+
+    def read_writers(self):
+        kept = {name[:32]: json.loads(payload)["snapshots"] for name, payload in self.signed("keys/writers", 14)}
+        for name, payload in self.signed("keys/writers", 2):
+            domain = struct.unpack("<I", payload[:4])[0]
+            yield bytes.fromhex(name), (payload[4:36], domain, self.unseal(f"keys/writers/{name}", payload[36:], domain), kept.get(name))
+
+    def unseal(self, key, sealed, domain):
+        record_key = derive("backup repository 2026 record", self.domains[domain][0] + key.encode())
+        return json.loads(AESGCM(record_key).decrypt(sealed[:12], sealed[12:], key.encode()))
 
     def path(self, key):
         return os.path.join(self.root, *key.split("/"))
 
     def read(self, key):
-        with open(self.path(key), "rb") as file:
-            return file.read()
+        return open(self.path(key), "rb").read()
 
     def names(self, folder):
         return sorted(os.listdir(self.path(folder))) if os.path.isdir(self.path(folder)) else []
 
-    def record(self, data, kind, key, signer=None):
+    def record(self, data, kind, key, signer):
         assert blake3(data[:-32]).digest() == data[-32:], f"{key}: the hash is wrong"
         magic, found, who, n = struct.unpack("<8sB16sI", data[:29])
         payload, signature = data[29:29 + n], data[29 + n:-32]
         assert magic == b"BKUPREC0" and len(signature) == 64, f"{key}: not a record"
         if found != kind:
             return None
-        signer = signer or bytes.fromhex(json.loads(payload)["signing"])
         assert who == blake3(signer).digest()[:16], f"{key}: signed by somebody else"
         signed = b"backup record 0" + self.id + bytes([kind]) + who + struct.pack("<I", len(key)) + key.encode() + payload
         Ed25519PublicKey.from_public_bytes(signer).verify(signature, signed)
@@ -159,7 +141,7 @@ class Repository:
         for n in sorted(self.names("config"), key=int, reverse=True):
             for copy in self.names(f"config/{n}"):
                 try:
-                    config = json.loads(self.record(self.read(f"config/{n}/{copy}"), 1, f"config/{n}"))
+                    config = json.loads(self.record(self.read(f"config/{n}/{copy}"), 1, f"config/{n}", self.owners))
                 except Exception:
                     continue
                 assert config["format"] == 0 and not config["requires"], "the repository is of a newer version"
@@ -167,18 +149,35 @@ class Repository:
         raise SystemExit("no valid config")
 
     def snapshots(self):
-        found = []
         for name in self.names("snapshots"):
-            key = f"snapshots/{name}"
-            payload = self.record(self.read(key), 6, key, self.signer)
-            if payload is None:
+            key, data = f"snapshots/{name}", self.read(f"snapshots/{name}")
+            signer, domain, terms, kept = self.writers.get(data[9:25], (self.owners, None, None, None))
+            try:
+                payload = self.record(data, 6, key, signer)
+                if payload is None:
+                    continue
+                n = struct.unpack("<I", payload[:4])[0]
+                head = self.head(key, payload[4:4 + n], domain)
+                if terms:
+                    patterns = (re.escape(p).replace(r"\*", ".*").replace(r"\?", ".") for p in terms["names"])
+                    assert any(re.fullmatch(p, head["name"], re.DOTALL) for p in patterns), "its writer may not use this name"
+                    time = int(name[:12], 16)
+                    assert terms["since"] - DAY <= time <= (terms["until"] or time) + DAY, "its writer was not certified then"
+                    assert kept is None or kept.get(name) == data[-32:].hex(), "its writer was revoked before"
+            except Exception as error:
+                print(f"left out: {key}: {error!r}", file=sys.stderr)
                 continue
-            n = struct.unpack("<I", payload[:4])[0]
-            head, rest = payload[4:4 + n], payload[4 + n:]
-            record_key = derive("backup repository 2026 record", self.index_key + key.encode())
-            head = json.loads(AESGCM(record_key).decrypt(head[:12], head[12:], key.encode()))
-            found.append((name, head, key, rest))
-        return found
+            yield name, head, key, payload[4 + n:]
+
+    def head(self, key, sealed, domain):
+        for n in range(len(self.domains)) if domain is None else [domain]:
+            try:
+                head = self.unseal(key, sealed, n)
+            except InvalidTag:
+                continue
+            assert head["domain"] == n, "it names another domain"
+            return head
+        raise ValueError("no domain's key opens it")
 
     def body(self, key, rest):
         plain = gcm(self.unwrap(rest[:64]), 0, key.encode(), rest[64:])
@@ -187,33 +186,38 @@ class Repository:
     def unwrap(self, wrapped):
         for identity in reversed(self.identities):
             try:
-                return identity.unwrap(wrapped)
+                return derive("backup repository 2026 wrapped key", identity.file_key(wrapped[:32], wrapped[32:]) + bytes(16))
             except Exception:
                 pass
         raise SystemExit("a key does not open")
 
-    def load_index(self):
-        replaced, runs = set(), []
+    def load_index(self, domain):
+        runs = []
         for name in self.names("index"):
             data = self.read(f"index/{name}")
             if data[:8] == b"BKUPRUN0" and data[-8:] == b"BKUPEND0":
-                runs.append((name, *self.open_run(name, data)))
-        for _, _, _, footer in runs:
-            names = one(footer, 5, b"")
-            replaced |= {names[i:i + 20] for i in range(0, len(names), 20)}
-        for _, raw, image, footer in runs:
+                try:
+                    runs.append(self.open_run(name, data, domain))
+                except InvalidTag:
+                    continue  # of another domain
+                except Exception as error:
+                    print(f"left out: index/{name}: {error!r}", file=sys.stderr)
+        replaced = {raw for _, _, footer in runs for raw in footer.get(5, [])}
+        for raw, image, footer in runs:
             if raw not in replaced:
                 self.add_rows(image, footer)
 
-    def open_run(self, name, data):
+    def open_run(self, name, data, domain):
         session, number = name.split("-")
         raw = bytes.fromhex(session) + struct.pack("<I", int(number))
-        key = derive("backup repository 2026 run", self.index_key + raw)
+        key = derive("backup repository 2026 run", self.domains[domain][0] + raw)
         n = struct.unpack("<I", data[-12:-8])[0]
         signature, who, sealed = data[-76:-12], data[-92:-76], data[-92 - n:-92]
-        assert who == blake3(self.signer).digest()[:16], "a run is signed by somebody else"
-        Ed25519PublicKey.from_public_bytes(self.signer).verify(signature, b"backup run 0" + self.id + raw + who + sealed)
+        signer, home, _, _ = self.writers.get(who, (self.owners, domain, None, None))
+        assert who == blake3(signer).digest()[:16], "signed by nobody who may"
+        Ed25519PublicKey.from_public_bytes(signer).verify(signature, b"backup run 0" + self.id + raw + who + sealed)
         footer = message(gcm(key, 2 ** 64 - 1, b"run footer" + self.id + raw, sealed))
+        assert one(footer, 2, 0) == home == domain and (signer == self.owners or 5 not in footer), "not for its signer to write"
         table, image, at = one(footer, 4), bytearray(), 8
         pages = self.sections(footer)[-1][1]
         for block in range(len(table) // 20):
@@ -268,7 +272,7 @@ class Repository:
                     self.segments.clear()
                 self.segments[place] = unzstd(plain, plain_len) if flags & 1 else plain
             content = self.segments[place][offset:offset + length]
-            if blake3(content, key=self.chunk_key).digest()[:20] == chunk_id:
+            if blake3(content, key=self.domains[self.domain][1]).digest()[:20] == chunk_id:
                 return content
         raise SystemExit(f"chunk {chunk_id.hex()} cannot be read")
 
@@ -311,8 +315,9 @@ class Repository:
             yield path, own, extra, None if 1 in own.get(8, []) else seconds * 10 ** 9 + nanos, size, ids
 
     def restore(self, name, into):
-        _, _, key, rest = next(s for s in self.snapshots() if s[0].startswith(name))
-        self.load_index()
+        _, head, key, rest = next(s for s in self.snapshots() if s[0].startswith(name))
+        self.domain = head["domain"]
+        self.load_index(self.domain)
         late, links = [], {}
         for component in self.body(key, rest)["components"]:
             tree = component["tree"]

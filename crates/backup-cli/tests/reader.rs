@@ -89,3 +89,46 @@ fn a_stranger_with_the_format_page_gets_everything_back() {
     );
     assert!(fs::metadata(restored.join("sparse")).unwrap().blocks() < 1000, "holes came back as holes");
 }
+
+#[test]
+fn a_stranger_reads_what_writers_wrote_and_what_came_after_a_rotation() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let (source, repository, identity) = (at("source"), at("repository"), at("identity.txt"));
+    fs::create_dir_all(&source).unwrap();
+    let backup = |key: &Path, words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_backup"));
+        command.env("HOME", at("home")).args(words).arg("--repo").arg(&repository).arg("--identity").arg(key);
+        run(&mut command)
+    };
+    backup(&identity, &["init"]);
+    let web = at("web.key");
+    fs::write(&web, backup(&identity, &["key", "writer", "--names", "web-?", "--names", "d*"])).unwrap();
+    let lab = at("lab.key");
+    fs::write(&lab, backup(&identity, &["key", "writer", "--domain", "lab", "--until", "30d"])).unwrap();
+    for (number, (key, name)) in
+        [(&web, "web-1"), (&lab, "lab"), (&identity, "ours"), (&web, "db"), (&lab, "lab2")].into_iter().enumerate()
+    {
+        if number == 2 {
+            backup(&identity, &["key", "rotate"]);
+        }
+        fs::write(source.join("same"), "the same in all of them ".repeat(2000)).unwrap();
+        fs::write(source.join("own"), format!("{name} ").repeat(1000)).unwrap();
+        backup(key, &["push", "--name", name, source.to_str().unwrap()]);
+    }
+    let id = backup(&identity, &["key", "list", "--json"]);
+    let id = id.split("\"writers\":[{").nth(1).unwrap().split("\"id\":\"").nth(1).unwrap();
+    backup(&identity, &["key", "remove", &id[..16]]);
+
+    let python = std::env::var_os("BACKUP_TEST_PYTHON").unwrap_or_else(|| "python3".into());
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reader/reader.py");
+    let read = |words: &[&str]| run(Command::new(&python).arg(&script).arg(&repository).arg(&identity).args(words));
+    let listed = read(&["list"]);
+    assert_eq!(listed.lines().count(), 5, "{listed}");
+    for line in listed.lines() {
+        let (id, name) = (line.split('"').nth(3).unwrap(), line.split('"').nth(7).unwrap());
+        read(&["restore", id, at(name).to_str().unwrap()]);
+        let own = at(name).join(source.strip_prefix("/").unwrap()).join("own");
+        assert_eq!(fs::read_to_string(own).unwrap(), format!("{name} ").repeat(1000));
+    }
+}

@@ -28,16 +28,26 @@ fn the_page_about_the_command_line_is_current() {
     let commands = commands(&help);
     assert!(commands.len() > 10, "{commands:?}");
     for command in commands {
-        let help = world.ok([command.as_str(), "--help"]);
-        // What every command takes stands in the page once.
-        let own = help.text().split("Global options:").next().unwrap();
-        page.push_str(&format!("\n## {command}\n\n```text\n{}```\n", trimmed(own)));
+        let own = own_help(&world, &[&command]);
+        page.push_str(&format!("\n## {command}\n\n```text\n{}```\n", trimmed(&own)));
+        if own.contains("Commands:\n") {
+            for nested in self::commands(&own) {
+                let help = own_help(&world, &[&command, &nested]);
+                page.push_str(&format!("\n### {command} {nested}\n\n```text\n{}```\n", trimmed(&help)));
+            }
+        }
     }
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/cli.md");
     if std::env::var_os("BACKUP_BLESS").is_some() {
         fs::write(&file, &page).unwrap();
     }
     assert!(fs::read_to_string(&file).is_ok_and(|there| there == page), "docs/cli.md is not what the program says");
+}
+
+/// What a command says of itself. What every command takes stands in the page once.
+fn own_help(world: &World, command: &[&str]) -> String {
+    let help = world.ok(command.iter().copied().chain(["--help"]));
+    help.text().split("Global options:").next().unwrap().to_owned()
 }
 
 fn trimmed(text: &str) -> String {

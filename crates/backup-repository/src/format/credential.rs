@@ -105,9 +105,11 @@ impl WriterCredential {
             domain_number: self.domain.number,
             domain: DomainJson::new(&self.domain),
         };
-        let mut bytes = Zeroizing::new(to_json(&json)?);
-        let hash = blake3::hash(&bytes);
-        bytes.extend(hash.as_bytes().iter().take(CHECK_LEN));
+        let json = Zeroizing::new(to_json(&json)?);
+        // As long as it will be: growing would leave a copy behind.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(json.len() + CHECK_LEN));
+        bytes.extend_from_slice(&json);
+        bytes.extend(blake3::hash(&json).as_bytes().iter().take(CHECK_LEN));
         let coded = Zeroizing::new(URL_SAFE_NO_PAD.encode(&bytes));
         let (id, repository) = (self.id()?, self.repository);
         Ok(Secret::new(format!("# writer {id} of the backup repository {repository}\n{PREFIX}{}\n", coded.as_str())))

@@ -104,6 +104,52 @@ async fn a_snapshot_that_claims_another_domain_is_not_read() {
     }
 }
 
+/// Publishes a run that says that a chunk is in a pack that is nowhere.
+async fn lie(inner: &Inner, id: ChunkId, length: u32, replaces: Vec<RunName>) {
+    let object = SessionObject { session: SessionId([9; 16]), number: 0 };
+    let (name, pack) = (RunName(object), PackName(object));
+    let rows = RunRows::new(
+        vec![Row { id, segment: 0, offset: 0, length }],
+        vec![SegmentRecord { pack: 0, offset: 80, sealed_len: length + 16, plain_len: length, number: 0, flags: 0 }],
+        vec![PackRecord { name: pack, kind: Kind::Data, identity: 0, length: 200, hash: [0; 32], wrapped: [0; 64] }],
+    );
+    let seal = RunSeal::new(inner.config.repository, &inner.keys.index, name).unwrap();
+    let params = RunParams { seal, kind: Kind::Data, domain: inner.domain, replaces, signer: inner.signing.clone() };
+    let cache = IndexCache::new(inner.config.repository, None, None, 1 << 20, Arc::new(Silent));
+    let mut builder = RunBuilder::new(params, rows.unwrap(), &cache).unwrap();
+    let mut object = Vec::new();
+    while let Some(part) = builder.next_part().unwrap() {
+        object.extend_from_slice(&part);
+    }
+    inner.storage.put_bytes(&name.key().unwrap(), object.into(), &PutOptions::default()).await.unwrap();
+}
+
+/// What a member can do to others of its domain who have the same content later, and how it is found and mended.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lying_member_voids_later_backups_until_it_is_revoked() {
+    let place = Place::new().await;
+    let liar = place.hostile(WriterSpec::default()).await;
+    let content = "what others will have, too";
+    lie(&liar.0, liar.0.keys.chunk.id(content.as_bytes()), content.len() as u32, Vec::new()).await;
+    let voided = push_file(&place.owner().await, "n", content).await;
+    assert_eq!(voided.stats.bytes_added, 0);
+    let findings = place.findings().await;
+    assert!(findings.iter().any(|finding| finding.affects.contains(&voided.summary.id)), "{findings:?}");
+
+    // Another domain never asked it.
+    let lab = place.hostile(WriterSpec::default().with_domain("lab")).await;
+    assert_eq!(push_file(&lab, "n", content).await.stats.bytes_added, content.len() as u64);
+
+    place.owner().await.revoke_writer(&liar.0.signing.verifying().unwrap().id()).await.unwrap();
+    let mended = push_file(&place.owner().await, "n", content).await;
+    assert_eq!(mended.stats.bytes_added, content.len() as u64);
+    // Who asks for the chunk now finds the copy that is there, also for the snapshot from before.
+    for id in [&voided.summary.id, &mended.summary.id] {
+        let (pulled, _) = memory::pull(&place.owner().await, id, &Selection::default()).await.unwrap();
+        assert_eq!(pulled[&path("f")].1.as_ref().unwrap(), content.as_bytes());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_writers_run_replaces_no_other() {
     let place = Place::new().await;
@@ -111,32 +157,23 @@ async fn a_writers_run_replaces_no_other() {
     let stored = push_file(&owner, "n", "what the owner has stored").await;
     let victims = place.storage.list_all("index/").await.unwrap();
     let writer = place.hostile(WriterSpec::default()).await;
-    let inner = &writer.0;
-    let name = RunName(SessionObject { session: SessionId([9; 16]), number: 0 });
-    let pack = PackName(SessionObject { session: SessionId([9; 16]), number: 0 });
-    let rows = RunRows::new(
-        vec![Row { id: ChunkId([1; 20]), segment: 0, offset: 0, length: 1 }],
-        vec![SegmentRecord { pack: 0, offset: 80, sealed_len: 17, plain_len: 1, number: 0, flags: 0 }],
-        vec![PackRecord { name: pack, kind: Kind::Data, identity: 0, length: 200, hash: [0; 32], wrapped: [0; 64] }],
-    );
-    let params = RunParams {
-        seal: RunSeal::new(inner.config.repository, &inner.keys.index, name).unwrap(),
-        kind: Kind::Data,
-        domain: 0,
-        replaces: victims.iter().filter_map(|(key, _)| RunName::from_key(key)).collect(),
-        signer: inner.signing.clone(),
-    };
-    assert_eq!(params.replaces.len(), 2);
-    let cache = IndexCache::new(inner.config.repository, None, None, 1 << 20, Arc::new(Silent));
-    let mut builder = RunBuilder::new(params, rows.unwrap(), &cache).unwrap();
-    let mut object = Vec::new();
-    while let Some(part) = builder.next_part().unwrap() {
-        object.extend_from_slice(&part);
-    }
-    place.storage.put_bytes(&name.key().unwrap(), object.into(), &PutOptions::default()).await.unwrap();
+    let replaces = victims.iter().filter_map(|(key, _)| RunName::from_key(key)).collect();
+    lie(&writer.0, ChunkId([1; 20]), 1, replaces).await;
     assert!(memory::pull(&place.owner().await, &stored.summary.id, &Selection::default()).await.unwrap().1.is_empty());
     let findings = place.findings().await;
     assert!(findings.len() == 1 && findings[0].problem.contains("replaces"), "{findings:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_writers_run_is_of_its_own_domain_whatever_keys_it_has() {
+    let place = Place::new().await;
+    let (lab, owner) = (place.hostile(WriterSpec::default().with_domain("lab")).await, place.owner().await.0);
+    let content = "what others will have, too";
+    let inner = Inner { domain: 0, keys: owner.keys.clone(), ..Inner::clone(&lab.0) };
+    lie(&inner, owner.keys.chunk.id(content.as_bytes()), content.len() as u32, Vec::new()).await;
+    assert_eq!(push_file(&place.owner().await, "n", content).await.stats.bytes_added, content.len() as u64);
+    let findings = place.findings().await;
+    assert!(findings.len() == 1 && findings[0].problem.contains("domain"), "{findings:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,8 +8,11 @@ mod foreign;
 #[path = "../roundtrip/memory.rs"]
 mod memory;
 mod owners;
+mod page;
+mod races;
 mod revoked;
 mod rotation;
+mod storage;
 mod writers;
 
 use backup_core::*;
@@ -74,9 +77,11 @@ async fn pull_tree(from: &Repository, id: &BackupId, tree: &Tree) {
     assert_same(tree, &pulled);
 }
 
-/// The names of the snapshots that count.
+/// The names of the snapshots that count, sorted: two may have the same time.
 async fn names(of: &Repository) -> Vec<String> {
-    of.list().await.unwrap().into_iter().map(|summary| summary.name).collect()
+    let mut names: Vec<_> = of.list().await.unwrap().into_iter().map(|summary| summary.name).collect();
+    names.sort();
+    names
 }
 
 fn noise(seed: u64, len: usize) -> Vec<u8> {

@@ -22,7 +22,7 @@ async fn what_a_writer_signed_before_stays_and_nothing_later_counts() {
 
     // It has the repository open, and goes on as if nothing were.
     let after = push_tree(&writer, "after", &tree(2)).await;
-    assert_eq!(names(&writer).await, ["before", "shared", "after"], "it does not know yet");
+    assert_eq!(names(&writer).await, ["after", "before", "shared"], "it does not know yet");
     let owner = place.owner().await;
     assert_eq!(names(&owner).await, ["before", "shared"]);
     assert_eq!(kind(owner.open(&after.summary.id).await), ErrorKind::Damaged);

@@ -90,12 +90,3 @@ async fn the_public_half_is_taken_from_signed_objects_only() {
     place.owner().await.rotate().await.unwrap();
     assert!(place.check().await.is_clean());
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_owner_that_is_added_during_a_rotation_is_named() {
-    let place = Place::new().await;
-    let (one, two) = (place.owner().await, place.owner().await);
-    one.rotate().await.unwrap();
-    assert_eq!(kind(two.add_owner(&new_identity().1).await), ErrorKind::Unavailable);
-    assert_eq!(place.owner().await.keys().await.unwrap().owners.len(), 1, "nothing is left of it");
-}

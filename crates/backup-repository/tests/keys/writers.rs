@@ -20,7 +20,7 @@ async fn a_writer_backs_up_and_deduplicates_and_reads_nothing() {
         assert_eq!(push_tree(repository, name, &tree).await.stats.bytes_added, 0, "{name}");
     }
 
-    assert_eq!(names(&writer).await, ["web-1", "web-1", "db", "o"]);
+    assert_eq!(names(&writer).await, ["db", "o", "web-1", "web-1"]);
     let id = &pushed.summary.id;
     assert_eq!(kind(writer.open(id).await), ErrorKind::AccessDenied);
     assert_eq!(kind(writer.forget(id).await), ErrorKind::AccessDenied);

@@ -1,7 +1,7 @@
 //! The concurrency protocol as a state machine without I/O: docs/protocol.md for people.
 //!
 //! Each machine says what to do next and is told what came of it. The engine does it on a storage, the model checker
-//! (tests/protocol_checker.rs) in every order that there is, a simulator in one. What safety rests on is decided here
+//! (tests/checker) in every order that there is, a simulator in one. What safety rests on is decided here
 //! and nowhere else: the order of listings, what counts as present, what may be condemned, deleted or forgotten, and
 //! when a session is over.
 //!

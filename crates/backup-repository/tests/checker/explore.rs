@@ -4,10 +4,10 @@
 
 use crate::model::Scenario;
 use crate::scenarios::Fault::{PruneDies, PruneLosesAnswers, PushLosesAnswers, TornListings};
-use crate::scenarios::Part::{self, Forget, MergingPrune, Owner, Prune, Push, Resume};
+use crate::scenarios::Part::{self, ChoosyPrune, Forget, MergingPrune, Owner, Prune, Push, PushInParts, Resume};
 use crate::scenarios::{empty, garbage, garbage_and_more, half_used, two_holders};
 use crate::store::{Sid, Store};
-use stateright::{Checker as _, Model as _};
+use stateright::{Checker as _, HasDiscoveries, Model as _};
 use std::time::Instant;
 
 /// States of one scenario in a run of normal size.
@@ -21,7 +21,7 @@ fn explore(name: &'static str, store: Store, parts: &[Part], adapt: impl FnOnce(
     let is_slow = std::env::var_os("BACKUP_SLOW").is_some();
     let begin = Instant::now();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut checker = scenario.checker().threads(threads);
+    let mut checker = scenario.checker().threads(threads).finish_when(HasDiscoveries::AnyFailures);
     if !is_slow {
         checker = checker.target_state_count(STATES);
     }
@@ -106,6 +106,12 @@ fn an_empty_repository_with_two_pushes_a_prune_and_a_fence() {
 
 #[test]
 fn a_push_that_is_forgotten_while_its_answer_is_lost() {
-    let parts = [Push(1, 1), Forget(Sid::push(1)), Prune(3), Owner(1)];
+    let parts = [Push(1, 1), Forget(Sid::push(1)), MergingPrune(3), Owner(1)];
     explore("push, forget, prune, fence", garbage(), &parts, |s| s.with(&[PushLosesAnswers]));
+}
+
+#[test]
+fn a_push_of_two_runs_that_is_fenced_while_it_ends() {
+    let parts = [PushInParts(1, 0b11), ChoosyPrune(3), Owner(1)];
+    explore("push of two runs, prune that merges one, fence", empty(), &parts, |s| s);
 }

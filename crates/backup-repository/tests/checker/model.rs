@@ -311,13 +311,13 @@ impl Model for Scenario {
         }
         // What must be reachable, so that the others say something.
         let has = |what: fn(&Part) -> bool| self.parts.iter().any(what);
-        if has(|part| matches!(part, Part::Push(..))) {
+        if has(|part| matches!(part, Part::Push(..) | Part::PushInParts(..))) {
             properties.push(Property::sometimes("a push commits", |_, world: &World| {
                 let is_commit = |object: &SnapshotObject| matches!(object, SnapshotObject::Commit(_));
                 world.store.snapshots.iter().any(|(session, object)| session.is_push() && is_commit(object))
             }));
         }
-        if has(|part| matches!(part, Part::Prune(2..) | Part::MergingPrune(2..))) && !self.store.packs.is_empty() {
+        if has(|part| part.passes() >= 2) && !self.store.packs.is_empty() {
             properties.push(Property::sometimes(
                 "a pack is condemned and deleted",
                 |scenario: &Scenario, world: &World| {

@@ -30,14 +30,23 @@ pub struct Habits {
     pub rules: Rules,
     /// Prefer the last of several holders.
     pub prefers_last: bool,
-    /// Merge whatever runs may be merged, not only those that must be.
-    pub merges: bool,
+    pub merges: Merges,
     /// Tombstones are a year old.
     pub is_a_year_later: bool,
     /// Every open session has lapsed.
     pub all_lapsed: bool,
     /// Nobody else deletes: a lost chunk is a defect.
     pub is_alone: bool,
+}
+
+/// Which runs a pass merges besides those that it must.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Merges {
+    Needed,
+    /// The first that may be.
+    First,
+    /// Whatever may be.
+    All,
 }
 
 impl Pruner {
@@ -177,9 +186,14 @@ impl Pruner {
             }
         }
         let mut survey = self.machine.survey();
-        let of_use = self.runs.keys().filter(|run| self.machine.is_run_of_use(**run)).count();
+        let of_use: Vec<_> = self.runs.keys().filter(|run| self.machine.is_run_of_use(**run)).copied().collect();
         for (run, rows) in &self.runs {
-            survey.run(*run, rows.keys().copied(), self.habits.merges && of_use > 1);
+            let is_merge_wanted = match self.habits.merges {
+                Merges::Needed => false,
+                Merges::First => of_use.len() > 1 && of_use.first() == Some(run),
+                Merges::All => of_use.len() > 1,
+            };
+            survey.run(*run, rows.keys().copied(), is_merge_wanted);
         }
         for (pack, chunks) in std::mem::take(&mut self.packs) {
             let holds = live.get(&pack).copied().unwrap_or_default();

@@ -9,6 +9,8 @@ pub struct Push {
     machine: Writer<Sid>,
     /// The chunks of its snapshot.
     want: Chunks,
+    /// Whether each chunk gets a pack and a run of its own.
+    in_parts: bool,
     /// Those of them that need not be sent.
     have: Chunks,
     /// What the listed runs say, until the first pack.
@@ -22,10 +24,11 @@ pub struct Push {
 }
 
 impl Push {
-    pub fn new(session: Sid, resumes: &[Sid], want: Chunks, rules: Rules) -> Self {
+    pub fn new(session: Sid, resumes: &[Sid], want: Chunks, in_parts: bool, rules: Rules) -> Self {
         Push {
             machine: Writer::with(session, resumes.to_vec(), rules),
             want,
+            in_parts,
             have: 0,
             rows: Rows::new(),
             own: Rows::new(),
@@ -111,8 +114,9 @@ impl Push {
             }
         }
         let missing = self.want & !self.have;
-        if missing != 0 {
-            self.pack = Some((self.machine.begin_pack()?, missing));
+        let part = if self.in_parts { missing & missing.wrapping_neg() } else { missing };
+        if part != 0 && (self.own.is_empty() || !self.in_parts) {
+            self.pack = Some((self.machine.begin_pack()?, part));
         } else if let Some(Object::Run { run, packs }) = self.machine.begin_run()? {
             let rows = std::mem::take(&mut self.own);
             assert!(packs.iter().eq(rows.keys()), "a run of other packs than were stored");

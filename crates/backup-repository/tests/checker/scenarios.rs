@@ -2,7 +2,7 @@
 
 use crate::drain::Drains;
 use crate::model::{Client, Scenario};
-use crate::prune::{Habits, Pruner};
+use crate::prune::{Habits, Merges, Pruner};
 use crate::push::Push;
 use crate::store::{Chunks, IndexObject, Rows, Sid, SnapshotObject, Store};
 use backup_repository::protocol::{PackId, Rules, RunId};
@@ -12,16 +12,30 @@ use backup_repository::protocol::{PackId, Rules, RunId};
 pub enum Part {
     /// A push of a snapshot of these chunks.
     Push(u8, Chunks),
+    /// A push that puts each chunk into a pack and a run of its own.
+    PushInParts(u8, Chunks),
     /// A push by the writer of an earlier one, which it resumes, whether that is dead or not.
     Resume(u8, u8, Chunks),
     /// A prune of so many passes.
     Prune(u8),
     /// A prune that merges whatever runs it may, not only those that it must.
     MergingPrune(u8),
+    /// A prune that merges the first run that it may, and leaves the others.
+    ChoosyPrune(u8),
     /// An owner who fences open sessions, so many, lapsed or not.
     Owner(u8),
     /// An owner who forgets this snapshot, once it is there.
     Forget(Sid),
+}
+
+impl Part {
+    /// The passes of a prune; none for others.
+    pub fn passes(&self) -> u8 {
+        match self {
+            Part::Prune(passes) | Part::MergingPrune(passes) | Part::ChoosyPrune(passes) => *passes,
+            _ => 0,
+        }
+    }
 }
 
 /// What may go wrong besides.
@@ -71,22 +85,28 @@ impl Scenario {
     }
 
     pub fn clients(&self) -> Vec<Client> {
-        let is_alone =
-            self.parts.iter().filter(|part| matches!(part, Part::Prune(_) | Part::MergingPrune(_))).count() == 1;
+        let is_alone = self.parts.iter().filter(|part| part.passes() > 0).count() == 1;
         let mut prunes = 0;
         let mut client = |part: &Part| match part {
-            Part::Push(number, want) => Client::Push(Push::new(Sid::push(*number), &[], *want, self.rules)),
+            Part::Push(number, want) => Client::Push(Push::new(Sid::push(*number), &[], *want, false, self.rules)),
+            Part::PushInParts(number, want) => {
+                Client::Push(Push::new(Sid::push(*number), &[], *want, true, self.rules))
+            }
             Part::Resume(number, of, want) => {
-                let push = Push::new(Sid::push(*number), &[Sid::push(*of)], *want, self.rules);
+                let push = Push::new(Sid::push(*number), &[Sid::push(*of)], *want, false, self.rules);
                 Client::Resume(push, Sid::push(*of))
             }
-            Part::Prune(passes) | Part::MergingPrune(passes) => {
+            Part::Prune(passes) | Part::MergingPrune(passes) | Part::ChoosyPrune(passes) => {
                 let sessions: Vec<Sid> = (1..=*passes).map(|pass| Sid::prune(prunes > 0, pass)).collect();
                 let habits = Habits {
                     rules: self.rules,
                     // Two that agree on the holder of a chunk would be too kind.
                     prefers_last: prunes > 0,
-                    merges: matches!(part, Part::MergingPrune(_)),
+                    merges: match part {
+                        Part::MergingPrune(_) => Merges::All,
+                        Part::ChoosyPrune(_) => Merges::First,
+                        _ => Merges::Needed,
+                    },
                     is_a_year_later: false,
                     all_lapsed: self.faults.contains(&Fault::AllLapsed),
                     is_alone,

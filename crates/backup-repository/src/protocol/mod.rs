@@ -5,7 +5,7 @@
 //! and nowhere else: the order of listings, what counts as present, what may be condemned, deleted or forgotten, and
 //! when a session is over.
 //!
-//! Machines: [`Writer`] (push, resume, sync), [`Prune`] (one pass; also `repair index`), [`Fence`] (ends a lapsed or
+//! Machines: [`Writer`] (push, resume, sync), [`Repair`] (`repair index`), [`Prune`] (one pass), [`Fence`] (ends a lapsed or
 //! resumed session), [`Forget`], [`Renewal`]. All are generic over the name of a session, so that the checker counts in
 //! single bytes; chunks do not occur in them, only packs that hold them.
 
@@ -16,6 +16,7 @@ mod names;
 mod object;
 mod output;
 mod prune;
+mod repair;
 mod rules;
 mod stop;
 mod writer;
@@ -29,6 +30,7 @@ pub use prune::{
     Findings, Holder, ListedSnapshot, ListedTombstone, MAX_CONDEMNED, Outlook, PackFacts, Prune, PruneTask, Standing,
     Survey, choose_holder,
 };
+pub use repair::{Repair, RepairTask};
 pub use rules::{Rule, Rules};
 pub use stop::Stop;
 pub use writer::{Writer, WriterTask};

@@ -4,9 +4,12 @@
 
 use crate::model::Scenario;
 use crate::scenarios::Fault::{PruneDies, PruneLosesAnswers, PushLosesAnswers, TornListings};
-use crate::scenarios::Part::{self, ChoosyPrune, Forget, MergingPrune, Owner, Prune, Push, PushInParts, Resume};
-use crate::scenarios::{empty, garbage, garbage_and_more, half_used, two_holders};
+use crate::scenarios::Part::{
+    self, ChoosyPrune, Forget, MergingPrune, Owner, Prune, Push, PushInParts, Repair, Repeat, Resume,
+};
+use crate::scenarios::{empty, garbage, garbage_and_more, half_used, orphan, orphan_deleted, two_holders};
 use crate::store::{Sid, Store};
+use backup_repository::protocol::PackId;
 use stateright::{Checker as _, HasDiscoveries, Model as _};
 use std::time::Instant;
 
@@ -114,4 +117,17 @@ fn a_push_that_is_forgotten_while_its_answer_is_lost() {
 fn a_push_of_two_runs_that_is_fenced_while_it_ends() {
     let parts = [PushInParts(1, 0b11), ChoosyPrune(3), Owner(1)];
     explore("push of two runs, prune that merges one, fence", empty(), &parts, |s| s);
+}
+
+#[test]
+fn a_repair_of_the_index() {
+    let parts = [Push(1, 0b1), Repair, Prune(3), Owner(1)];
+    explore("push, repair, prune, fence", orphan(), &parts, |s| s.with(&[PushLosesAnswers]));
+}
+
+#[test]
+fn a_repair_of_a_pack_that_was_deleted_and_comes_back() {
+    let back = Repeat(PackId { session: Sid::old(1), number: 0 }, 0b1);
+    let parts = [back, Repair, Push(1, 0b1), Prune(1), Prune(1)];
+    explore("a deleted pack comes back, repair, push, two prunes", orphan_deleted(), &parts, |s| s);
 }

@@ -9,6 +9,7 @@ mod model;
 mod mutants;
 mod prune;
 mod push;
+mod repair;
 mod scenarios;
 mod store;
 mod torn;

@@ -3,10 +3,13 @@
 use crate::drain::Drains;
 use crate::prune::Pruner;
 use crate::push::Push;
+use crate::repair::Repairer;
 use crate::scenarios::{Fault, Part};
-use crate::store::{IndexObject, Sid, SnapshotObject, Store};
+use crate::store::{Chunks, IndexObject, Sid, SnapshotObject, Store};
 use crate::torn::{Prefix, torn, under};
-use backup_repository::protocol::{Fence, FenceTask, Forget, ForgetTask, PruneTask, Rules, RunId, Stop, WriterTask};
+use backup_repository::protocol::{
+    Fence, FenceTask, Forget, ForgetTask, PackId, PruneTask, RepairTask, Rules, RunId, Stop, WriterTask,
+};
 use stateright::{Model, Property};
 
 /// Who takes part, and what may happen.
@@ -32,6 +35,9 @@ pub enum Client {
     Owner(Option<Fence<Sid>>, u8),
     /// An owner who forgets this snapshot.
     Forgetter(Option<Forget<Sid>>, Sid, Rules),
+    Repair(Repairer),
+    /// The writer of a session that is over, who puts a pack once more.
+    Repeater(PackId<Sid>, Chunks),
     /// It is done, or was stopped.
     Done,
 }
@@ -141,6 +147,12 @@ impl Client {
                 }
                 ForgetTask::Done => Ok(()),
             },
+            Client::Repair(repairer) => repairer.step(store, listing, is_lost),
+            Client::Repeater(pack, chunks) => {
+                store.create_pack(*pack, *chunks);
+                *self = Client::Done;
+                Ok(())
+            }
             _ => Err(Stop::Misuse("a client that is done takes a step")),
         }
     }
@@ -150,6 +162,7 @@ impl Client {
         *self = match std::mem::replace(self, Client::Done) {
             Client::Push(push) | Client::Resume(push, _) if push.task() == Ok(WriterTask::Done) => Client::Done,
             Client::Resume(push, _) => Client::Push(push),
+            Client::Repair(repairer) if repairer.task() == Ok(RepairTask::Write(WriterTask::Done)) => Client::Done,
             Client::Prune(pruner) if pruner.is_done() => pruner.next_pass().map_or(Client::Done, Client::Prune),
             Client::Owner(Some(fence), left) if matches!(fence.next(), FenceTask::Done(_)) => {
                 if left == 0 {
@@ -174,6 +187,7 @@ impl Client {
         match self {
             Client::Push(push) | Client::Resume(push, _) => Some(push.session()),
             Client::Prune(pruner) => Some(pruner.session()),
+            Client::Repair(_) => Some(Sid::repair()),
             _ => None,
         }
     }
@@ -195,6 +209,13 @@ impl Client {
                 PruneTask::ListPacks => Some(Prefix::Packs),
                 _ => None,
             },
+            Client::Repair(repairer) => match repairer.task().ok()? {
+                RepairTask::ListSessions => Some(Prefix::Sessions),
+                RepairTask::Write(WriterTask::ListCondemned) => Some(Prefix::Condemned),
+                RepairTask::Write(WriterTask::ListIndex) => Some(Prefix::Index),
+                RepairTask::Write(WriterTask::ListAllPacks) => Some(Prefix::Packs),
+                RepairTask::Write(_) => None,
+            },
             Client::Owner(Some(fence), _) => match fence.next() {
                 FenceTask::ListRuns(_) => Some(Prefix::Index),
                 _ => None,
@@ -208,6 +229,9 @@ impl Client {
         match self {
             Client::Push(push) | Client::Resume(push, _) => {
                 matches!(push.task(), Ok(WriterTask::Create(_) | WriterTask::Write))
+            }
+            Client::Repair(repairer) => {
+                matches!(repairer.task(), Ok(RepairTask::Write(WriterTask::Create(_) | WriterTask::Write)))
             }
             Client::Prune(pruner) => {
                 matches!(pruner.task(), Ok(PruneTask::Create(_) | PruneTask::Merge(_) | PruneTask::Copy { .. }))
@@ -232,6 +256,10 @@ impl Client {
                 ForgetTask::Delete(removal) => format!("forget: {}", crate::trace::removal(removal)),
                 ForgetTask::Done => "forget: done".to_owned(),
             },
+            Client::Repair(repairer) => format!("{:?}: {}", Sid::repair(), repairer.describe()),
+            Client::Repeater(pack, _) => {
+                format!("{:?}: store pack {} once more", pack.session, crate::push::name(pack))
+            }
             _ => "nobody".to_owned(),
         }
     }
@@ -341,6 +369,11 @@ impl Model for Scenario {
                     IndexObject::Tombstone => false,
                 };
                 world.store.index.iter().any(published)
+            }));
+        }
+        if has(|part| matches!(part, Part::Repair)) {
+            properties.push(Property::sometimes("a repair publishes a pack", |_, world: &World| {
+                world.store.index.keys().any(|run| run.session == Sid::repair())
             }));
         }
         properties

@@ -4,8 +4,9 @@ use crate::drain::Drains;
 use crate::model::{Client, Scenario};
 use crate::prune::{Habits, Merges, Pruner};
 use crate::push::Push;
-use crate::store::{Chunks, IndexObject, Rows, Sid, SnapshotObject, Store};
-use backup_repository::protocol::{PackId, Rules, RunId};
+use crate::repair::Repairer;
+use crate::store::{Chunks, IndexObject, RecordObjects, Rows, Sid, SnapshotObject, Store};
+use backup_repository::protocol::{Condemned, PackId, Rules, RunId, Tombstone};
 
 /// One who takes part. Pushes and old snapshots are counted from 1.
 #[derive(Clone, Debug)]
@@ -16,6 +17,10 @@ pub enum Part {
     PushInParts(u8, Chunks),
     /// A push by the writer of an earlier one, which it resumes, whether that is dead or not.
     Resume(u8, u8, Chunks),
+    /// A repair of the index, by an owner.
+    Repair,
+    /// The writer of a fenced session that puts this pack once more: it never got the answer.
+    Repeat(PackId<Sid>, Chunks),
     /// A prune of so many passes.
     Prune(u8),
     /// A prune that merges whatever runs it may, not only those that it must.
@@ -114,6 +119,8 @@ impl Scenario {
                 prunes += 1;
                 Client::Prune(Pruner::new(&sessions, habits))
             }
+            Part::Repair => Client::Repair(Repairer::new(self.rules)),
+            Part::Repeat(pack, chunks) => Client::Repeater(*pack, *chunks),
             Part::Owner(fences) => Client::Owner(None, *fences),
             Part::Forget(snapshot) => Client::Forgetter(None, *snapshot, self.rules),
         };
@@ -149,6 +156,32 @@ pub fn garbage() -> Store {
 pub fn garbage_and_more() -> Store {
     let mut store = garbage();
     old(&mut store, 2, 0b10, true);
+    store
+}
+
+/// A pack that stands in no run: its session was fenced.
+pub fn orphan() -> Store {
+    let mut store = fenced();
+    store.packs.insert(PackId { session: Sid::old(1), number: 0 }, 0b1);
+    store
+}
+
+/// The same, deleted, and the record about it not done with yet.
+pub fn orphan_deleted() -> Store {
+    let mut store = fenced();
+    let (pass, names) =
+        (Sid::old(2), Condemned { packs: vec![PackId { session: Sid::old(1), number: 0 }], runs: vec![] });
+    store.sessions.insert(pass, true);
+    let record = RecordObjects { names: Some(names), waits: Some(vec![pass]), gone: Some(vec![pass]) };
+    store.condemned.insert(pass, record);
+    store
+}
+
+fn fenced() -> Store {
+    let (session, mut store) = (Sid::old(1), Store::default());
+    store.sessions.insert(session, true);
+    store.index.insert(RunId { session, number: 0 }, IndexObject::Tombstone);
+    store.snapshots.insert(session, SnapshotObject::Tombstone(Tombstone { by: None }));
     store
 }
 

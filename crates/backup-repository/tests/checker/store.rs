@@ -29,6 +29,10 @@ impl Sid {
         Sid(40 + pass - 1)
     }
 
+    pub fn repair() -> Self {
+        Sid(50)
+    }
+
     pub fn is_push(self) -> bool {
         self.0 / 10 == 1
     }
@@ -38,13 +42,13 @@ impl Sid {
     }
 
     pub fn is_drain(self) -> bool {
-        self.0 >= 40
+        self.0 / 10 == 4
     }
 }
 
 impl fmt::Debug for Sid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let owner = ["old", "push", "prune", "other", "drain"].get(usize::from(self.0 / 10)).unwrap_or(&"?");
+        let owner = ["old", "push", "prune", "other", "drain", "repair"].get(usize::from(self.0 / 10)).unwrap_or(&"?");
         write!(f, "{owner}{}", self.0 % 10 + 1)
     }
 }

@@ -73,8 +73,11 @@ impl<S: SessionName> Plan<S> {
         // A session of which a run counts was merged in part: it had ended by itself, its writer is done, and the fence
         // that left a tombstone came too late. To void it would take the rest of its runs, too.
         let doomed_sessions: BTreeSet<S> = doomed_runs.iter().map(|run| run.session).collect();
-        let is_to_be_void =
-            |session: &S| view.is_fenced(*session) && !view.is_void(*session) && !found.have_sound_runs.contains(session);
+        let is_to_be_void = |session: &S| {
+            view.is_fenced(*session)
+                && !view.is_void(*session)
+                && (!rules.keeps(Rule::VoidWhole) || !found.have_sound_runs.contains(session))
+        };
         let void = doomed_sessions.into_iter().filter(|_| rules.keeps(Rule::VoidRuns)).filter(is_to_be_void).collect();
         let delete: Vec<_> =
             doomed_packs.map(Removal::Pack).chain(doomed_runs.into_iter().map(Removal::Index)).collect();

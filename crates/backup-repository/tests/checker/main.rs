@@ -3,6 +3,8 @@
 // Test code: a panic is a failed test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod client;
+mod docs;
 mod drain;
 mod explore;
 mod model;
@@ -12,5 +14,6 @@ mod push;
 mod repair;
 mod scenarios;
 mod store;
+mod stores;
 mod torn;
 mod trace;

@@ -1,8 +1,8 @@
 //! A client that pushes: it drives a [`Writer`] as the engine does, one operation on the storage at a step.
 
 use crate::store::{Chunks, Rows, Sid, SnapshotObject, Store};
+use crate::trace;
 use backup_repository::protocol::{Object, Outcome, PackId, Rules, RunId, Stop, Writer, WriterTask};
-use std::fmt::Write as _;
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Push {
@@ -129,27 +129,26 @@ impl Push {
 
     /// What the next step does, for people.
     pub fn describe(&self) -> String {
-        let mut text = format!("{:?}: ", self.session());
-        let _ = match self.machine.next() {
+        match self.machine.next() {
             Ok(WriterTask::Write) => match (&self.pack, &self.run) {
-                (Some((pack, chunks)), _) => write!(text, "store pack {} with chunks {chunks:#b}", name(pack)),
-                (None, Some((run, rows))) => {
-                    write!(text, "publish run {:?}-{} of packs {}", run.session, run.number, names(rows.keys()))
-                }
-                (None, None) => write!(text, "nothing"),
+                (Some((pack, chunks)), _) => trace::pack(pack, *chunks),
+                (None, Some((run, rows))) => trace::run(*run, rows.keys()),
+                (None, None) => "nothing".to_owned(),
             },
-            Ok(WriterTask::Create(object)) => write!(text, "{}", crate::trace::object(&object)),
-            Ok(task) => write!(text, "{task:?}"),
-            Err(stop) => write!(text, "{stop}"),
-        };
-        text
+            Ok(WriterTask::Create(object)) => trace::object(Some(self.session()), &object),
+            Ok(task) => listing(&task),
+            Err(stop) => stop.to_string(),
+        }
     }
 }
 
-pub fn name(pack: &PackId<Sid>) -> String {
-    format!("{:?}-{}", pack.session, pack.number)
-}
-
-pub fn names<'a>(packs: impl Iterator<Item = &'a PackId<Sid>>) -> String {
-    packs.map(name).collect::<Vec<_>>().join(", ")
+/// A listing of a writer, for people.
+pub fn listing(task: &WriterTask<Sid>) -> String {
+    match task {
+        WriterTask::ListRuns(session) => trace::list_runs(*session),
+        WriterTask::ListCondemned => "list condemned".to_owned(),
+        WriterTask::ListIndex => "list index".to_owned(),
+        WriterTask::ListPacks(_) | WriterTask::ListAllPacks => "list packs".to_owned(),
+        task => format!("{task:?}"),
+    }
 }

@@ -1,7 +1,8 @@
 //! An owner who repairs the index: it drives a [`Repair`] as the engine does, one operation on the storage at a step.
 
-use crate::push::names;
+use crate::push::listing;
 use crate::store::{Rows, Sid, Store};
+use crate::trace;
 use backup_repository::protocol::{Object, PackId, Repair, RepairTask, Rules, RunId, Stop, WriterTask};
 use std::collections::BTreeSet;
 
@@ -73,12 +74,10 @@ impl Repairer {
     /// What the next step does, for people.
     pub fn describe(&self) -> String {
         match (self.machine.next(), &self.run) {
-            (Ok(RepairTask::Write(WriterTask::Write)), Some((run, rows))) => {
-                format!("publish run {:?}-{} of packs {}", run.session, run.number, names(rows.keys()))
-            }
-            (Ok(RepairTask::Write(WriterTask::Create(object))), _) => crate::trace::object(&object),
-            (Ok(RepairTask::Write(task)), _) => format!("{task:?}"),
-            (Ok(RepairTask::ListSessions), _) => "ListSessions".to_owned(),
+            (Ok(RepairTask::Write(WriterTask::Write)), Some((run, rows))) => trace::run(*run, rows.keys()),
+            (Ok(RepairTask::Write(WriterTask::Create(object))), _) => trace::object(Some(Sid::repair()), &object),
+            (Ok(RepairTask::Write(task)), _) => listing(&task),
+            (Ok(RepairTask::ListSessions), _) => "list sessions".to_owned(),
             (Err(stop), _) => stop.to_string(),
         }
     }

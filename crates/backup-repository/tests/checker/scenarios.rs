@@ -1,12 +1,14 @@
-//! Who meets whom, and where.
+//! Who meets whom.
 
+use crate::client::{Client, Late};
 use crate::drain::Drains;
-use crate::model::{Client, Scenario};
+use crate::model::Scenario;
 use crate::prune::{Habits, Merges, Pruner};
 use crate::push::Push;
 use crate::repair::Repairer;
-use crate::store::{Chunks, IndexObject, RecordObjects, Rows, Sid, SnapshotObject, Store};
-use backup_repository::protocol::{Condemned, PackId, Rules, RunId, Tombstone};
+use crate::store::{Chunks, Sid, Store};
+use backup_repository::protocol::Rules;
+use std::sync::atomic::AtomicBool;
 
 /// One who takes part. Pushes and old snapshots are counted from 1.
 #[derive(Clone, Debug)]
@@ -15,12 +17,12 @@ pub enum Part {
     Push(u8, Chunks),
     /// A push that puts each chunk into a pack and a run of its own.
     PushInParts(u8, Chunks),
-    /// A push by the writer of an earlier one, which it resumes, whether that is dead or not.
-    Resume(u8, u8, Chunks),
+    /// A push by the writer of earlier ones, which it resumes, the newest first, whether they are dead or not.
+    Resume(u8, &'static [u8], Chunks),
     /// A repair of the index, by an owner.
     Repair,
-    /// The writer of a fenced session that puts this pack once more: it never got the answer.
-    Repeat(PackId<Sid>, Chunks),
+    /// The writer of a fenced session that does this create once more: it never got the answer.
+    Repeat(Late),
     /// A prune of so many passes.
     Prune(u8),
     /// A prune that merges whatever runs it may, not only those that it must.
@@ -58,7 +60,6 @@ pub enum Fault {
     AllLapsed,
 }
 
-#[allow(dead_code, reason = "not every set of scenarios uses every knob")]
 impl Scenario {
     pub fn new(name: &'static str, store: Store, parts: &[Part]) -> Self {
         Scenario {
@@ -68,6 +69,7 @@ impl Scenario {
             faults: Vec::new(),
             rules: Rules::default(),
             drains: Some(Drains::default()),
+            has_lost: AtomicBool::new(false),
         }
     }
 
@@ -98,8 +100,8 @@ impl Scenario {
                 Client::Push(Push::new(Sid::push(*number), &[], *want, true, self.rules))
             }
             Part::Resume(number, of, want) => {
-                let push = Push::new(Sid::push(*number), &[Sid::push(*of)], *want, false, self.rules);
-                Client::Resume(push, Sid::push(*of))
+                let of: Vec<Sid> = of.iter().map(|number| Sid::push(*number)).collect();
+                Client::Resume(Push::new(Sid::push(*number), &of, *want, false, self.rules), of[0])
             }
             Part::Prune(passes) | Part::MergingPrune(passes) | Part::ChoosyPrune(passes) => {
                 let sessions: Vec<Sid> = (1..=*passes).map(|pass| Sid::prune(prunes > 0, pass)).collect();
@@ -120,83 +122,10 @@ impl Scenario {
                 Client::Prune(Pruner::new(&sessions, habits))
             }
             Part::Repair => Client::Repair(Repairer::new(self.rules)),
-            Part::Repeat(pack, chunks) => Client::Repeater(*pack, *chunks),
+            Part::Repeat(late) => Client::Repeater(late.clone()),
             Part::Owner(fences) => Client::Owner(None, *fences),
             Part::Forget(snapshot) => Client::Forgetter(None, *snapshot, self.rules),
         };
         self.parts.iter().map(&mut client).collect()
     }
-}
-
-/// A session of long ago: one pack, one run, and perhaps a snapshot of all of it.
-fn old(store: &mut Store, number: u8, chunks: Chunks, has_snapshot: bool) {
-    let session = Sid::old(number);
-    let pack = PackId { session, number: 0 };
-    store.sessions.insert(session, true);
-    store.packs.insert(pack, chunks);
-    store.index.insert(RunId { session, number: 0 }, IndexObject::Run(Rows::from([(pack, chunks)])));
-    if has_snapshot {
-        store.snapshots.insert(session, SnapshotObject::Commit(chunks));
-    }
-}
-
-/// Nothing at all.
-pub fn empty() -> Store {
-    Store::default()
-}
-
-/// A pack that nobody refers to.
-pub fn garbage() -> Store {
-    let mut store = Store::default();
-    old(&mut store, 1, 0b1, false);
-    store
-}
-
-/// A pack that nobody refers to, and another in use.
-pub fn garbage_and_more() -> Store {
-    let mut store = garbage();
-    old(&mut store, 2, 0b10, true);
-    store
-}
-
-/// A pack that stands in no run: its session was fenced.
-pub fn orphan() -> Store {
-    let mut store = fenced();
-    store.packs.insert(PackId { session: Sid::old(1), number: 0 }, 0b1);
-    store
-}
-
-/// The same, deleted, and the record about it not done with yet.
-pub fn orphan_deleted() -> Store {
-    let mut store = fenced();
-    let (pass, names) =
-        (Sid::old(2), Condemned { packs: vec![PackId { session: Sid::old(1), number: 0 }], runs: vec![] });
-    store.sessions.insert(pass, true);
-    let record = RecordObjects { names: Some(names), waits: Some(vec![pass]), gone: Some(vec![pass]) };
-    store.condemned.insert(pass, record);
-    store
-}
-
-fn fenced() -> Store {
-    let (session, mut store) = (Sid::old(1), Store::default());
-    store.sessions.insert(session, true);
-    store.index.insert(RunId { session, number: 0 }, IndexObject::Tombstone);
-    store.snapshots.insert(session, SnapshotObject::Tombstone(Tombstone { by: None }));
-    store
-}
-
-/// One chunk, referred to, in two packs.
-pub fn two_holders() -> Store {
-    let mut store = Store::default();
-    old(&mut store, 1, 0b1, true);
-    old(&mut store, 2, 0b1, false);
-    store
-}
-
-/// A pack of two chunks of which one is referred to.
-pub fn half_used() -> Store {
-    let mut store = Store::default();
-    old(&mut store, 1, 0b11, false);
-    store.snapshots.insert(Sid::old(1), SnapshotObject::Commit(0b1));
-    store
 }

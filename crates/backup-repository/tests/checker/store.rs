@@ -12,7 +12,7 @@ use std::fmt;
 pub struct Sid(u8);
 
 impl Sid {
-    pub fn old(number: u8) -> Self {
+    pub const fn old(number: u8) -> Self {
         Sid(number - 1)
     }
 
@@ -249,6 +249,17 @@ impl Store {
     /// What snapshots refer to and nobody finds.
     pub fn lost(&self) -> Chunks {
         self.referenced() & !self.readable()
+    }
+
+    /// The same by snapshot, where something is lost.
+    pub fn lost_by_snapshot(&self) -> Vec<(Sid, Chunks)> {
+        let lost = self.lost();
+        let counting = self.snapshots.iter().filter(|(session, _)| !self.forgotten.contains(session));
+        let by_snapshot = counting.map(|(session, object)| match object {
+            SnapshotObject::Commit(chunks) => (*session, chunks & lost),
+            SnapshotObject::Tombstone(_) => (*session, 0),
+        });
+        by_snapshot.filter(|(_, chunks)| *chunks != 0).collect()
     }
 
     pub fn is_fenced(&self, session: Sid) -> bool {

@@ -5,9 +5,9 @@
 //! and nowhere else: the order of listings, what counts as present, what may be condemned, deleted or forgotten, and
 //! when a session is over.
 //!
-//! Machines: [`Writer`] (push, resume, sync), [`Repair`] (`repair index`), [`Prune`] (one pass), [`Fence`] (ends a lapsed or
-//! resumed session), [`Forget`], [`Renewal`]. All are generic over the name of a session, so that the checker counts in
-//! single bytes; chunks do not occur in them, only packs that hold them.
+//! Machines: [`Writer`] (push, resume, sync), [`Repair`] (`repair index`), [`Prune`] (one pass), [`Fence`] (ends a lapsed
+//! or resumed session), [`Forget`], [`Renewal`]. All are generic over the name of a session, so that the checker counts
+//! in single bytes; chunks do not occur in them, only packs that hold them.
 
 mod fence;
 mod forget;
@@ -19,6 +19,8 @@ mod prune;
 mod repair;
 mod rules;
 mod stop;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use fence::{Fence, FenceTask, Verdict};

@@ -7,16 +7,18 @@ use crate::docs;
 use crate::model::Scenario;
 use crate::scenarios::Fault::{PruneDies, PruneLosesAnswers, PushLosesAnswers, TornListings};
 use crate::scenarios::Part::{
-    ChoosyPrune, Forget, MergingPrune, Owner, Prune, Push, PushInParts, Repair, Repeat, Resume,
+    ChoosyPrune, Forget, LatePrune, MergingPrune, Owner, Prune, Push, PushInParts, Repair, Repeat, Resume,
 };
 use crate::store::Sid;
-use crate::stores::{empty, garbage, garbage_and_more, half_used, orphan, orphan_deleted, two_holders};
+use crate::stores::{
+    empty, garbage, garbage_and_more, garbage_of_a_fenced, half_used, orphan, orphan_deleted, two_holders,
+};
 use backup_repository::protocol::PackId;
 use stateright::{Checker as _, HasDiscoveries, Model as _};
 use std::time::Instant;
 
 /// Steps taken in one scenario in a run of normal size, and in a slow one.
-const STEPS: [usize; 2] = [600_000, 60_000_000];
+const STEPS: [usize; 2] = [600_000, 30_000_000];
 
 /// Explores states, and fails with a trace when one is wrong, or, when all were seen, when one that must be reachable
 /// is not.
@@ -135,6 +137,15 @@ scenarios! {
     a_prune_whose_answers_are_lost_and_a_fence:
         "push, merging prune, another that dies, fence, answers of prunes lost",
         garbage_and_more(), [Push(1, 0b1), MergingPrune(2), MergingPrune(2), Owner(1)], [PruneDies, PruneLosesAnswers];
+    a_push_that_is_fenced_with_torn_listings:
+        "push, merging prune, fence, listings torn",
+        garbage(), [Push(1, 0b1), MergingPrune(3), Owner(1)], [TornListings];
+    a_sweep_a_year_later:
+        "push, merging prune, another a year after a fence",
+        garbage_of_a_fenced(), [Push(1, 0b1), MergingPrune(2), LatePrune(3)], [];
+    a_repair_with_torn_listings:
+        "push, repair, merging prune of two passes, listings torn",
+        orphan(), [Push(1, 0b1), Repair, MergingPrune(2)], [TornListings];
     a_repair_of_the_index:
         "push, repair, prune, fence, answers lost",
         orphan(), [Push(1, 0b1), Repair, Prune(3), Owner(1)], [PushLosesAnswers];

@@ -27,6 +27,8 @@ pub enum Part {
     Prune(u8),
     /// A prune that merges whatever runs it may, not only those that it must.
     MergingPrune(u8),
+    /// The same, when all tombstones are a year old.
+    LatePrune(u8),
     /// A prune that merges the first run that it may, and leaves the others.
     ChoosyPrune(u8),
     /// An owner who fences open sessions, so many, lapsed or not.
@@ -39,7 +41,9 @@ impl Part {
     /// The passes of a prune; none for others.
     pub fn passes(&self) -> u8 {
         match self {
-            Part::Prune(passes) | Part::MergingPrune(passes) | Part::ChoosyPrune(passes) => *passes,
+            Part::Prune(passes) | Part::MergingPrune(passes) | Part::LatePrune(passes) | Part::ChoosyPrune(passes) => {
+                *passes
+            }
             _ => 0,
         }
     }
@@ -103,18 +107,18 @@ impl Scenario {
                 let of: Vec<Sid> = of.iter().map(|number| Sid::push(*number)).collect();
                 Client::Resume(Push::new(Sid::push(*number), &of, *want, false, self.rules), of[0])
             }
-            Part::Prune(passes) | Part::MergingPrune(passes) | Part::ChoosyPrune(passes) => {
+            Part::Prune(passes) | Part::MergingPrune(passes) | Part::LatePrune(passes) | Part::ChoosyPrune(passes) => {
                 let sessions: Vec<Sid> = (1..=*passes).map(|pass| Sid::prune(prunes > 0, pass)).collect();
                 let habits = Habits {
                     rules: self.rules,
                     // Two that agree on the holder of a chunk would be too kind.
                     prefers_last: prunes > 0,
                     merges: match part {
-                        Part::MergingPrune(_) => Merges::All,
+                        Part::MergingPrune(_) | Part::LatePrune(_) => Merges::All,
                         Part::ChoosyPrune(_) => Merges::First,
                         _ => Merges::Needed,
                     },
-                    is_a_year_later: false,
+                    is_a_year_later: matches!(part, Part::LatePrune(_)),
                     all_lapsed: self.faults.contains(&Fault::AllLapsed),
                     is_alone,
                 };

@@ -9,8 +9,8 @@ use crate::format::ids::SessionId;
 ///
 /// start → list condemned → wait for the sessions that are open → list index → list packs → runs → end.
 ///
-/// Nobody else makes a pack count that stands in no run and whose writer is gone, so nobody else has to care for this:
-/// a pack was deleted, its record was removed, its writer wakes and puts it once more, and a pass of prune that has
+/// Nobody else makes packs of abandoned sessions count that stand in no run, so nobody else has to care for this: a pack
+/// was deleted, its record was removed, its writer wakes and puts it once more, and a pass of prune that has
 /// seen the record is still about to delete it. That pass started before the record was removed, so before this
 /// session listed `condemned/` without it: once all sessions that were open then are over, what is there stays.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]

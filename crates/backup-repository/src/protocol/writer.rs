@@ -73,7 +73,7 @@ impl<S: SessionName> Writer<S> {
 
     /// A session that goes on with what dead sessions of the same writer left: `previous`, and all that its start says
     /// it meant to adopt, newest first. Each becomes over, and its packs belong to this session, unless an owner fenced
-    /// it before. `previous` must not have ended: what an ended session left in no run is garbage, and may be deleted
+    /// it before. The newest must not have ended: what an ended session left in no run is garbage, and may be deleted
     /// while this one publishes it.
     pub fn resume(session: S, previous: Vec<S>) -> Self {
         Writer::with(session, previous, Rules::default())

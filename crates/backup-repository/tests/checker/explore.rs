@@ -85,6 +85,9 @@ fn the_page_has_every_scenario() {
     assert_eq!(docs::scenarios(), names);
 }
 
+const FIRST: [Sid; 1] = [Sid::push(1)];
+const BOTH: [Sid; 2] = [Sid::push(2), Sid::push(1)];
+
 scenarios! {
     a_push_and_a_prune_whose_answers_are_lost:
         "push, prune of three passes, answers lost",
@@ -124,16 +127,16 @@ scenarios! {
         empty(), [PushInParts(1, 0b11), Forget(Sid::push(1)), Push(2, 0b10), ChoosyPrune(3), Owner(1)], [];
     a_push_that_is_resumed_and_a_prune:
         "push, resumed, prune",
-        garbage(), [Push(1, 0b1), Resume(2, &[1], 0b1), Prune(3)], [];
+        garbage(), [Push(1, 0b1), Resume(2, &FIRST, 0b1), Prune(3)], [];
     a_push_that_is_resumed_twice:
         "push, resumed and resumed again, prune, answers lost",
-        empty(), [Push(1, 0b1), Resume(2, &[1], 0b1), Resume(3, &[2, 1], 0b1), Prune(2)], [PushLosesAnswers];
+        empty(), [Push(1, 0b1), Resume(2, &FIRST, 0b1), Resume(3, &BOTH, 0b1), Prune(2)], [PushLosesAnswers];
     a_push_that_is_resumed_and_fenced_and_prunes_that_merge:
         "push of two runs, resumed, merging prune, fence, answers lost",
-        garbage(), [PushInParts(1, 0b11), Resume(2, &[1], 0b11), MergingPrune(3), Owner(1)], [PushLosesAnswers];
+        garbage(), [PushInParts(1, 0b11), Resume(2, &FIRST, 0b11), MergingPrune(3), Owner(1)], [PushLosesAnswers];
     a_push_that_is_resumed_with_torn_listings:
         "push, resumed, merging prune, listings torn",
-        garbage(), [Push(1, 0b1), Resume(2, &[1], 0b1), MergingPrune(3)], [TornListings];
+        garbage(), [Push(1, 0b1), Resume(2, &FIRST, 0b1), MergingPrune(3)], [TornListings];
     a_prune_whose_answers_are_lost_and_a_fence:
         "push, merging prune, another that dies, fence, answers of prunes lost",
         garbage_and_more(), [Push(1, 0b1), MergingPrune(2), MergingPrune(2), Owner(1)], [PruneDies, PruneLosesAnswers];

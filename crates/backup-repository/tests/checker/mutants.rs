@@ -4,9 +4,13 @@ use crate::client::Late;
 use crate::docs;
 use crate::model::{NOTHING_LOST, Scenario};
 use crate::scenarios::Fault::{AllLapsed, PushLosesAnswers};
-use crate::scenarios::Part::{ChoosyPrune, Forget, MergingPrune, Owner, Prune, Push, PushInParts, Repair, Repeat};
+use crate::scenarios::Part::{
+    ChoosyPrune, Forget, MergingPrune, Owner, Prune, Push, PushInParts, Repair, Repeat, Resume,
+};
 use crate::store::{Rows, Sid};
-use crate::stores::{empty, garbage, garbage_and_more, garbage_of_a_fenced, orphan_deleted, two_holders};
+use crate::stores::{
+    adopted_orphan_deleted, empty, garbage, garbage_and_more, garbage_of_a_fenced, orphan_deleted, two_holders,
+};
 use backup_repository::protocol::Rule::{self, *};
 use backup_repository::protocol::{PackId, Rules, RunId};
 use stateright::{Checker as _, HasDiscoveries, Model as _};
@@ -47,6 +51,8 @@ macro_rules! mutants {
 
 const OLD_PACK: PackId<Sid> = PackId { session: Sid::old(1), number: 0 };
 const OLD_RUN: RunId<Sid> = RunId { session: Sid::old(1), number: 0 };
+/// The newest of them ended by itself: no push resumes such.
+const ENDED: [Sid; 2] = [Sid::old(3), Sid::old(1)];
 
 mutants! {
     marking_before_the_sessions_are_over_loses:
@@ -76,6 +82,9 @@ mutants! {
         [VoidWhole], empty(), [PushInParts(1, 0b11), ChoosyPrune(2), Owner(1)], [];
     forgetting_without_a_note_loses:
         [NoteForgotten], garbage(), [Push(1, 0b1), Forget(Sid::push(1)), Prune(2), Owner(1)], [PushLosesAnswers];
+    resuming_what_has_ended_loses:
+        [], adopted_orphan_deleted(),
+        [Repeat(Late::Pack(OLD_PACK, 0b1)), Resume(1, &ENDED, 0b1), Prune(1), Prune(1)], [];
     repairing_while_others_are_open_loses:
         [RepairWaits], orphan_deleted(),
         [Repeat(Late::Pack(OLD_PACK, 0b1)), Repair, Push(1, 0b1), Prune(1), Prune(1)], [];

@@ -18,7 +18,7 @@ pub enum Part {
     /// A push that puts each chunk into a pack and a run of its own.
     PushInParts(u8, Chunks),
     /// A push by the writer of earlier ones, which it resumes, the newest first, whether they are dead or not.
-    Resume(u8, &'static [u8], Chunks),
+    Resume(u8, &'static [Sid], Chunks),
     /// A repair of the index, by an owner.
     Repair,
     /// The writer of a fenced session that does this create once more: it never got the answer.
@@ -104,8 +104,7 @@ impl Scenario {
                 Client::Push(Push::new(Sid::push(*number), &[], *want, true, self.rules))
             }
             Part::Resume(number, of, want) => {
-                let of: Vec<Sid> = of.iter().map(|number| Sid::push(*number)).collect();
-                Client::Resume(Push::new(Sid::push(*number), &of, *want, false, self.rules), of[0])
+                Client::Resume(Push::new(Sid::push(*number), of, *want, false, self.rules), of[0])
             }
             Part::Prune(passes) | Part::MergingPrune(passes) | Part::LatePrune(passes) | Part::ChoosyPrune(passes) => {
                 let sessions: Vec<Sid> = (1..=*passes).map(|pass| Sid::prune(prunes > 0, pass)).collect();

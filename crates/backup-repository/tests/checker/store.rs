@@ -16,7 +16,7 @@ impl Sid {
         Sid(number - 1)
     }
 
-    pub fn push(number: u8) -> Self {
+    pub const fn push(number: u8) -> Self {
         Sid(10 + number - 1)
     }
 

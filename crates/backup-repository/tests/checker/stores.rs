@@ -44,12 +44,25 @@ pub fn orphan() -> Store {
 /// The same, deleted, and the record about it not done with yet.
 pub fn orphan_deleted() -> Store {
     let mut store = fenced();
+    delete_orphan(&mut store);
+    store
+}
+
+/// The same, of a session that another had adopted, which ended without a commit.
+pub fn adopted_orphan_deleted() -> Store {
+    let mut store = fenced();
+    store.sessions.insert(Sid::old(3), true);
+    store.snapshots.insert(Sid::old(1), SnapshotObject::Tombstone(Tombstone { by: Some(Sid::old(3)) }));
+    delete_orphan(&mut store);
+    store
+}
+
+fn delete_orphan(store: &mut Store) {
     let (pass, names) =
         (Sid::old(2), Condemned { packs: vec![PackId { session: Sid::old(1), number: 0 }], runs: vec![] });
     store.sessions.insert(pass, true);
     let record = RecordObjects { names: Some(names), waits: Some(vec![pass]), gone: Some(vec![pass]) };
     store.condemned.insert(pass, record);
-    store
 }
 
 fn fenced() -> Store {

@@ -24,6 +24,10 @@ pub enum Rule {
     RecordBeforeSessions,
     /// The runs of a fenced session are void before the first of them is deleted.
     VoidRuns,
+    /// A session of which a run counts is not made void.
+    VoidWhole,
+    /// A repair waits for the sessions that were open when it listed condemned.
+    RepairWaits,
     /// A snapshot is noted as forgotten before it is deleted.
     NoteForgotten,
 }

@@ -73,14 +73,15 @@ impl<S: SessionName> Writer<S> {
 
     /// A session that goes on with what dead sessions of the same writer left: `previous`, and all that its start says
     /// it meant to adopt, newest first. Each becomes over, and its packs belong to this session, unless an owner fenced
-    /// it before.
+    /// it before. The newest must not have ended: what an ended session left in no run is garbage, and may be deleted
+    /// while this one publishes it.
     pub fn resume(session: S, previous: Vec<S>) -> Self {
         Writer::with(session, previous, Rules::default())
     }
 
-    /// An owner's session that publishes a run of packs of anybody that stand in none, and commits nothing.
-    pub fn repair(session: S) -> Self {
-        Writer { repairs: true, ..Writer::new(session) }
+    /// What a [`super::Repair`] does but wait.
+    pub(super) fn repair(session: S, rules: Rules) -> Self {
+        Writer { repairs: true, ..Writer::with(session, Vec::new(), rules) }
     }
 
     #[doc(hidden)]
@@ -316,6 +317,11 @@ impl<S: SessionName> Writer<S> {
     /// [`Stop::Misuse`] while a pack or run is in flight or a pack stands in no run.
     pub fn give_up(&mut self) -> Result<(), Stop> {
         self.finish(Phase::End)
+    }
+
+    /// Ends the session next, which has written nothing.
+    pub(super) fn end(&mut self) {
+        self.phase = Phase::End;
     }
 
     fn finish(&mut self, phase: Phase<S>) -> Result<(), Stop> {

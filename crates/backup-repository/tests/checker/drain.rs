@@ -1,7 +1,7 @@
 //! Whether everything that is left over goes away: all clients are gone, their sessions are fenced, and prunes run
 //! alone, one after the other, a year later.
 
-use crate::prune::{Habits, Pruner};
+use crate::prune::{Habits, Merges, Pruner};
 use crate::store::{IndexObject, Sid, SnapshotObject, Store};
 use backup_repository::protocol::{Fence, FenceTask, Rules};
 use std::collections::HashSet;
@@ -79,7 +79,7 @@ fn prune(store: &mut Store, session: Sid) -> Option<()> {
     let habits = Habits {
         rules: Rules::default(),
         prefers_last: false,
-        merges: true,
+        merges: Merges::All,
         is_a_year_later: true,
         all_lapsed: false,
         is_alone: true,

@@ -3,13 +3,17 @@
 // Test code: a panic is a failed test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod client;
+mod docs;
 mod drain;
 mod explore;
 mod model;
 mod mutants;
 mod prune;
 mod push;
+mod repair;
 mod scenarios;
 mod store;
+mod stores;
 mod torn;
 mod trace;

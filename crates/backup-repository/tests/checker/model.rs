@@ -1,13 +1,13 @@
 //! The model: clients that take turns on one storage, in every order.
 
+use crate::client::Client;
 use crate::drain::Drains;
-use crate::prune::Pruner;
-use crate::push::Push;
 use crate::scenarios::{Fault, Part};
 use crate::store::{IndexObject, Sid, SnapshotObject, Store};
-use crate::torn::{Prefix, torn, under};
-use backup_repository::protocol::{Fence, FenceTask, Forget, ForgetTask, PruneTask, Rules, RunId, Stop, WriterTask};
+use crate::torn::{torn, under};
+use backup_repository::protocol::{Fence, Rules, RunId, Stop};
 use stateright::{Model, Property};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Who takes part, and what may happen.
 pub struct Scenario {
@@ -16,24 +16,10 @@ pub struct Scenario {
     pub parts: Vec<Part>,
     pub faults: Vec<Fault>,
     pub rules: Rules,
-    /// Whether every storage reached is drained, too.
+    /// The storages drained so far: each that is reached is. None to look for losses only.
     pub drains: Option<Drains>,
-}
-
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-#[allow(clippy::large_enum_variant, reason = "there are a handful")]
-pub enum Client {
-    /// A push, which begins once these sessions have begun.
-    Push(Push),
-    /// The same, not begun: it resumes the session named, which must be there.
-    Resume(Push, Sid),
-    Prune(Pruner),
-    /// An owner who fences sessions that are open, this many more.
-    Owner(Option<Fence<Sid>>, u8),
-    /// An owner who forgets this snapshot.
-    Forgetter(Option<Forget<Sid>>, Sid, Rules),
-    /// It is done, or was stopped.
-    Done,
+    /// Whether a loss was found: the first counts, which breadth first is the shortest way to one.
+    pub has_lost: AtomicBool,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -60,6 +46,19 @@ pub enum Act {
     Kill(usize),
     /// The owner turns to this session.
     Fence(usize, Sid),
+}
+
+impl Act {
+    /// Whose it is.
+    pub fn client(self) -> usize {
+        let (Act::Step(client)
+        | Act::Lose(client)
+        | Act::Begin(client)
+        | Act::End(client, _)
+        | Act::Kill(client)
+        | Act::Fence(client, _)) = self;
+        client
+    }
 }
 
 impl Scenario {
@@ -106,134 +105,19 @@ impl Scenario {
         client.settle();
     }
 
-    pub fn describe(&self, world: &World, act: Act) -> String {
-        let step = |client: usize| world.clients[client].describe(&world.store);
-        match act {
-            Act::Step(client) => step(client),
-            Act::Lose(client) => format!("{}; the answer is lost", step(client)),
-            Act::Begin(client) => format!("{} begins", step(client)),
-            Act::End(client, shows) => format!("{} ends (changes shown: {shows:#b})", step(client)),
-            Act::Kill(client) => format!("{:?} dies", world.clients[client].session().expect("a session dies")),
-            Act::Fence(_, target) => format!("owner: create tombstone snapshots/{target:?}"),
-        }
-    }
-}
-
-impl Client {
-    fn step(&mut self, store: &mut Store, listing: Option<&Store>, is_lost: bool) -> Result<(), Stop> {
-        match self {
-            Client::Push(push) | Client::Resume(push, _) => push.step(store, listing, is_lost),
-            Client::Prune(pruner) => pruner.step(store, listing, is_lost),
-            Client::Owner(Some(fence), _) => match fence.next() {
-                FenceTask::Create(object) => fence.created(store.create(&object)),
-                FenceTask::ListRuns(session) => fence.runs(listing.unwrap_or(store).index_names(session)),
-                FenceTask::Done(_) => Ok(()),
-            },
-            Client::Forgetter(None, target, rules) => {
-                *self = Client::Forgetter(Some(Forget::with(*target, *rules)), *target, *rules);
-                self.step(store, listing, is_lost)
-            }
-            Client::Forgetter(Some(forget), ..) => match forget.next() {
-                ForgetTask::Create(object) => forget.created(store.create(&object)),
-                ForgetTask::Delete(removal) => {
-                    store.delete(removal);
-                    forget.deleted()
-                }
-                ForgetTask::Done => Ok(()),
-            },
-            _ => Err(Stop::Misuse("a client that is done takes a step")),
-        }
-    }
-
-    /// What follows by itself.
-    fn settle(&mut self) {
-        *self = match std::mem::replace(self, Client::Done) {
-            Client::Push(push) | Client::Resume(push, _) if push.task() == Ok(WriterTask::Done) => Client::Done,
-            Client::Resume(push, _) => Client::Push(push),
-            Client::Prune(pruner) if pruner.is_done() => pruner.next_pass().map_or(Client::Done, Client::Prune),
-            Client::Owner(Some(fence), left) if matches!(fence.next(), FenceTask::Done(_)) => {
-                if left == 0 {
-                    Client::Done
-                } else {
-                    Client::Owner(None, left)
-                }
-            }
-            Client::Forgetter(Some(forget), ..) if forget.next() == ForgetTask::Done => Client::Done,
-            other => other,
+    /// Who does it, and what, for people.
+    pub fn describe(&self, world: &World, act: Act) -> (String, String) {
+        let client = &world.clients[act.client()];
+        let what = client.describe(&world.store);
+        let what = match act {
+            Act::Step(_) => what,
+            Act::Lose(_) => format!("{what} (no answer)"),
+            Act::Begin(_) => format!("{what}: begins"),
+            Act::End(_, shows) => format!("{what}: ends, changes shown: {shows:#b}"),
+            Act::Kill(_) => "dies".to_owned(),
+            Act::Fence(_, target) => format!("tombstone snapshots/{target:?}"),
         };
-    }
-
-    fn stop(&mut self) {
-        *self = match std::mem::replace(self, Client::Done) {
-            Client::Prune(pruner) => pruner.next_pass().map_or(Client::Done, Client::Prune),
-            _ => Client::Done,
-        };
-    }
-
-    pub fn session(&self) -> Option<Sid> {
-        match self {
-            Client::Push(push) | Client::Resume(push, _) => Some(push.session()),
-            Client::Prune(pruner) => Some(pruner.session()),
-            _ => None,
-        }
-    }
-
-    /// What the next operation lists, if it is a listing.
-    fn lists(&self) -> Option<Prefix> {
-        match self {
-            Client::Push(push) | Client::Resume(push, _) => match push.task().ok()? {
-                WriterTask::ListCondemned => Some(Prefix::Condemned),
-                WriterTask::ListRuns(_) | WriterTask::ListIndex => Some(Prefix::Index),
-                WriterTask::ListPacks(_) => Some(Prefix::Packs),
-                _ => None,
-            },
-            Client::Prune(pruner) => match pruner.task().ok()? {
-                PruneTask::ListCondemned => Some(Prefix::Condemned),
-                PruneTask::ListSessions => Some(Prefix::Sessions),
-                PruneTask::ListSnapshots => Some(Prefix::Snapshots),
-                PruneTask::ListIndex => Some(Prefix::Index),
-                PruneTask::ListPacks => Some(Prefix::Packs),
-                _ => None,
-            },
-            Client::Owner(Some(fence), _) => match fence.next() {
-                FenceTask::ListRuns(_) => Some(Prefix::Index),
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-
-    /// Whether the next operation creates something, whose answer may be lost.
-    fn creates(&self) -> bool {
-        match self {
-            Client::Push(push) | Client::Resume(push, _) => {
-                matches!(push.task(), Ok(WriterTask::Create(_) | WriterTask::Write))
-            }
-            Client::Prune(pruner) => {
-                matches!(pruner.task(), Ok(PruneTask::Create(_) | PruneTask::Merge(_) | PruneTask::Copy { .. }))
-            }
-            _ => false,
-        }
-    }
-
-    fn describe(&self, store: &Store) -> String {
-        match self {
-            Client::Push(push) | Client::Resume(push, _) => push.describe(),
-            Client::Prune(pruner) => pruner.describe(store),
-            Client::Owner(Some(fence), _) => match fence.next() {
-                FenceTask::Create(object) => format!("owner: {}", crate::trace::object(&object)),
-                task => format!("owner: {task:?}"),
-            },
-            Client::Forgetter(None, target, rules) => {
-                Client::Forgetter(Some(Forget::with(*target, *rules)), *target, *rules).describe(store)
-            }
-            Client::Forgetter(Some(forget), ..) => match forget.next() {
-                ForgetTask::Create(object) => format!("forget: {}", crate::trace::object(&object)),
-                ForgetTask::Delete(removal) => format!("forget: {}", crate::trace::removal(removal)),
-                ForgetTask::Done => "forget: done".to_owned(),
-            },
-            _ => "nobody".to_owned(),
-        }
+        (client.who(), what)
     }
 }
 
@@ -300,7 +184,9 @@ impl Model for Scenario {
 
     fn properties(&self) -> Vec<Property<Self>> {
         let mut properties = vec![
-            Property::always(NOTHING_LOST, |_, world: &World| world.store.lost() == 0),
+            Property::always(NOTHING_LOST, |scenario: &Scenario, world: &World| {
+                world.store.lost() == 0 || scenario.has_lost.swap(true, Ordering::Relaxed)
+            }),
             Property::always(NOTHING_WRONG, |_, world: &World| world.wrong.is_none()),
         ];
         if self.drains.is_some() {
@@ -311,13 +197,13 @@ impl Model for Scenario {
         }
         // What must be reachable, so that the others say something.
         let has = |what: fn(&Part) -> bool| self.parts.iter().any(what);
-        if has(|part| matches!(part, Part::Push(..))) {
+        if has(|part| matches!(part, Part::Push(..) | Part::PushInParts(..))) {
             properties.push(Property::sometimes("a push commits", |_, world: &World| {
                 let is_commit = |object: &SnapshotObject| matches!(object, SnapshotObject::Commit(_));
                 world.store.snapshots.iter().any(|(session, object)| session.is_push() && is_commit(object))
             }));
         }
-        if has(|part| matches!(part, Part::Prune(2..) | Part::MergingPrune(2..))) && !self.store.packs.is_empty() {
+        if has(|part| part.passes() >= 2) && !self.store.packs.is_empty() {
             properties.push(Property::sometimes(
                 "a pack is condemned and deleted",
                 |scenario: &Scenario, world: &World| {
@@ -341,6 +227,11 @@ impl Model for Scenario {
                     IndexObject::Tombstone => false,
                 };
                 world.store.index.iter().any(published)
+            }));
+        }
+        if has(|part| matches!(part, Part::Repair)) {
+            properties.push(Property::sometimes("a repair publishes a pack", |_, world: &World| {
+                world.store.index.keys().any(|run| run.session == Sid::repair())
             }));
         }
         properties

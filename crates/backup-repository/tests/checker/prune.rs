@@ -1,6 +1,7 @@
 //! A client that prunes: it drives one [`Prune`] after another, one operation on the storage at a step.
 
 use crate::store::{Chunks, Rows, Sid, Store};
+use crate::trace;
 use backup_repository::protocol::{
     Holder, Object, Outcome, PackFacts, PackId, Prune, PruneTask, Removal, Rules, RunId, Stop, choose_holder,
 };
@@ -30,14 +31,23 @@ pub struct Habits {
     pub rules: Rules,
     /// Prefer the last of several holders.
     pub prefers_last: bool,
-    /// Merge whatever runs may be merged, not only those that must be.
-    pub merges: bool,
+    pub merges: Merges,
     /// Tombstones are a year old.
     pub is_a_year_later: bool,
     /// Every open session has lapsed.
     pub all_lapsed: bool,
     /// Nobody else deletes: a lost chunk is a defect.
     pub is_alone: bool,
+}
+
+/// Which runs a pass merges besides those that it must.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Merges {
+    Needed,
+    /// The first that may be.
+    First,
+    /// Whatever may be.
+    All,
 }
 
 impl Pruner {
@@ -177,9 +187,14 @@ impl Pruner {
             }
         }
         let mut survey = self.machine.survey();
-        let of_use = self.runs.keys().filter(|run| self.machine.is_run_of_use(**run)).count();
+        let of_use: Vec<_> = self.runs.keys().filter(|run| self.machine.is_run_of_use(**run)).copied().collect();
         for (run, rows) in &self.runs {
-            survey.run(*run, rows.keys().copied(), self.habits.merges && of_use > 1);
+            let is_merge_wanted = match self.habits.merges {
+                Merges::Needed => false,
+                Merges::First => of_use.len() > 1 && of_use.first() == Some(run),
+                Merges::All => of_use.len() > 1,
+            };
+            survey.run(*run, rows.keys().copied(), is_merge_wanted);
         }
         for (pack, chunks) in std::mem::take(&mut self.packs) {
             let holds = live.get(&pack).copied().unwrap_or_default();
@@ -235,24 +250,26 @@ impl Pruner {
 
     /// What the next step does, for people.
     pub fn describe(&self, store: &Store) -> String {
-        use crate::push::{name, names};
         let what = match self.machine.next() {
-            Ok(PruneTask::Create(object)) => crate::trace::object(&object),
+            Ok(PruneTask::Create(object)) => return trace::object(Some(self.session()), &object),
             Ok(PruneTask::Copy { .. } | PruneTask::Merge(_)) => match (&self.pack, &self.run) {
-                (Some((pack, _)), _) => format!("copy chunks of {} to pack {}", names(self.copy.keys()), name(pack)),
-                (None, Some((run, rows))) => {
-                    format!("publish run {:?}-{} of packs {}", run.session, run.number, names(rows.keys()))
-                }
-                (None, None) => "nothing".to_owned(),
+                (Some((pack, _)), _) => return trace::copy(pack, self.copy.keys()),
+                (None, Some((run, rows))) => return trace::run(*run, rows.keys()),
+                (None, None) => "nothing",
             },
             Ok(PruneTask::Delete(removals)) => match removals.into_iter().find(|removal| is_there(store, *removal)) {
-                Some(removal) => crate::trace::removal(removal),
-                None => "find nothing left to delete".to_owned(),
+                Some(removal) => return trace::removal(removal),
+                None => "nothing left to delete",
             },
-            Ok(task) => format!("{task:?}"),
-            Err(stop) => stop.to_string(),
+            Ok(PruneTask::ListCondemned) => "list condemned",
+            Ok(PruneTask::ListSessions) => "list sessions",
+            Ok(PruneTask::ListSnapshots) => "list snapshots",
+            Ok(PruneTask::ListIndex) => "list index",
+            Ok(PruneTask::ListPacks) => "list packs",
+            Ok(PruneTask::Mark | PruneTask::Done) => "nothing",
+            Err(stop) => return stop.to_string(),
         };
-        format!("{:?}: {what}", self.session())
+        what.to_owned()
     }
 }
 

@@ -1,14 +1,16 @@
 //! A client that pushes: it drives a [`Writer`] as the engine does, one operation on the storage at a step.
 
 use crate::store::{Chunks, Rows, Sid, SnapshotObject, Store};
+use crate::trace;
 use backup_repository::protocol::{Object, Outcome, PackId, Rules, RunId, Stop, Writer, WriterTask};
-use std::fmt::Write as _;
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Push {
     machine: Writer<Sid>,
     /// The chunks of its snapshot.
     want: Chunks,
+    /// Whether each chunk gets a pack and a run of its own.
+    in_parts: bool,
     /// Those of them that need not be sent.
     have: Chunks,
     /// What the listed runs say, until the first pack.
@@ -22,10 +24,11 @@ pub struct Push {
 }
 
 impl Push {
-    pub fn new(session: Sid, resumes: &[Sid], want: Chunks, rules: Rules) -> Self {
+    pub fn new(session: Sid, resumes: &[Sid], want: Chunks, in_parts: bool, rules: Rules) -> Self {
         Push {
             machine: Writer::with(session, resumes.to_vec(), rules),
             want,
+            in_parts,
             have: 0,
             rows: Rows::new(),
             own: Rows::new(),
@@ -111,8 +114,9 @@ impl Push {
             }
         }
         let missing = self.want & !self.have;
-        if missing != 0 {
-            self.pack = Some((self.machine.begin_pack()?, missing));
+        let part = if self.in_parts { missing & missing.wrapping_neg() } else { missing };
+        if part != 0 && (self.own.is_empty() || !self.in_parts) {
+            self.pack = Some((self.machine.begin_pack()?, part));
         } else if let Some(Object::Run { run, packs }) = self.machine.begin_run()? {
             let rows = std::mem::take(&mut self.own);
             assert!(packs.iter().eq(rows.keys()), "a run of other packs than were stored");
@@ -125,27 +129,26 @@ impl Push {
 
     /// What the next step does, for people.
     pub fn describe(&self) -> String {
-        let mut text = format!("{:?}: ", self.session());
-        let _ = match self.machine.next() {
+        match self.machine.next() {
             Ok(WriterTask::Write) => match (&self.pack, &self.run) {
-                (Some((pack, chunks)), _) => write!(text, "store pack {} with chunks {chunks:#b}", name(pack)),
-                (None, Some((run, rows))) => {
-                    write!(text, "publish run {:?}-{} of packs {}", run.session, run.number, names(rows.keys()))
-                }
-                (None, None) => write!(text, "nothing"),
+                (Some((pack, chunks)), _) => trace::pack(pack, *chunks),
+                (None, Some((run, rows))) => trace::run(*run, rows.keys()),
+                (None, None) => "nothing".to_owned(),
             },
-            Ok(WriterTask::Create(object)) => write!(text, "{}", crate::trace::object(&object)),
-            Ok(task) => write!(text, "{task:?}"),
-            Err(stop) => write!(text, "{stop}"),
-        };
-        text
+            Ok(WriterTask::Create(object)) => trace::object(Some(self.session()), &object),
+            Ok(task) => listing(&task),
+            Err(stop) => stop.to_string(),
+        }
     }
 }
 
-pub fn name(pack: &PackId<Sid>) -> String {
-    format!("{:?}-{}", pack.session, pack.number)
-}
-
-pub fn names<'a>(packs: impl Iterator<Item = &'a PackId<Sid>>) -> String {
-    packs.map(name).collect::<Vec<_>>().join(", ")
+/// A listing of a writer, for people.
+pub fn listing(task: &WriterTask<Sid>) -> String {
+    match task {
+        WriterTask::ListRuns(session) => trace::list_runs(*session),
+        WriterTask::ListCondemned => "list condemned".to_owned(),
+        WriterTask::ListIndex => "list index".to_owned(),
+        WriterTask::ListPacks(_) | WriterTask::ListAllPacks => "list packs".to_owned(),
+        task => format!("{task:?}"),
+    }
 }

@@ -1,27 +1,52 @@
-//! Who meets whom, and where.
+//! Who meets whom.
 
+use crate::client::{Client, Late};
 use crate::drain::Drains;
-use crate::model::{Client, Scenario};
-use crate::prune::{Habits, Pruner};
+use crate::model::Scenario;
+use crate::prune::{Habits, Merges, Pruner};
 use crate::push::Push;
-use crate::store::{Chunks, IndexObject, Rows, Sid, SnapshotObject, Store};
-use backup_repository::protocol::{PackId, Rules, RunId};
+use crate::repair::Repairer;
+use crate::store::{Chunks, Sid, Store};
+use backup_repository::protocol::Rules;
+use std::sync::atomic::AtomicBool;
 
 /// One who takes part. Pushes and old snapshots are counted from 1.
 #[derive(Clone, Debug)]
 pub enum Part {
     /// A push of a snapshot of these chunks.
     Push(u8, Chunks),
-    /// A push by the writer of an earlier one, which it resumes, whether that is dead or not.
-    Resume(u8, u8, Chunks),
+    /// A push that puts each chunk into a pack and a run of its own.
+    PushInParts(u8, Chunks),
+    /// A push by the writer of earlier ones, which it resumes, the newest first, whether they are dead or not.
+    Resume(u8, &'static [Sid], Chunks),
+    /// A repair of the index, by an owner.
+    Repair,
+    /// The writer of a fenced session that does this create once more: it never got the answer.
+    Repeat(Late),
     /// A prune of so many passes.
     Prune(u8),
     /// A prune that merges whatever runs it may, not only those that it must.
     MergingPrune(u8),
+    /// The same, when all tombstones are a year old.
+    LatePrune(u8),
+    /// A prune that merges the first run that it may, and leaves the others.
+    ChoosyPrune(u8),
     /// An owner who fences open sessions, so many, lapsed or not.
     Owner(u8),
     /// An owner who forgets this snapshot, once it is there.
     Forget(Sid),
+}
+
+impl Part {
+    /// The passes of a prune; none for others.
+    pub fn passes(&self) -> u8 {
+        match self {
+            Part::Prune(passes) | Part::MergingPrune(passes) | Part::LatePrune(passes) | Part::ChoosyPrune(passes) => {
+                *passes
+            }
+            _ => 0,
+        }
+    }
 }
 
 /// What may go wrong besides.
@@ -39,7 +64,6 @@ pub enum Fault {
     AllLapsed,
 }
 
-#[allow(dead_code, reason = "not every set of scenarios uses every knob")]
 impl Scenario {
     pub fn new(name: &'static str, store: Store, parts: &[Part]) -> Self {
         Scenario {
@@ -49,6 +73,7 @@ impl Scenario {
             faults: Vec::new(),
             rules: Rules::default(),
             drains: Some(Drains::default()),
+            has_lost: AtomicBool::new(false),
         }
     }
 
@@ -71,79 +96,39 @@ impl Scenario {
     }
 
     pub fn clients(&self) -> Vec<Client> {
-        let is_alone =
-            self.parts.iter().filter(|part| matches!(part, Part::Prune(_) | Part::MergingPrune(_))).count() == 1;
+        let is_alone = self.parts.iter().filter(|part| part.passes() > 0).count() == 1;
         let mut prunes = 0;
         let mut client = |part: &Part| match part {
-            Part::Push(number, want) => Client::Push(Push::new(Sid::push(*number), &[], *want, self.rules)),
-            Part::Resume(number, of, want) => {
-                let push = Push::new(Sid::push(*number), &[Sid::push(*of)], *want, self.rules);
-                Client::Resume(push, Sid::push(*of))
+            Part::Push(number, want) => Client::Push(Push::new(Sid::push(*number), &[], *want, false, self.rules)),
+            Part::PushInParts(number, want) => {
+                Client::Push(Push::new(Sid::push(*number), &[], *want, true, self.rules))
             }
-            Part::Prune(passes) | Part::MergingPrune(passes) => {
+            Part::Resume(number, of, want) => {
+                Client::Resume(Push::new(Sid::push(*number), of, *want, false, self.rules), of[0])
+            }
+            Part::Prune(passes) | Part::MergingPrune(passes) | Part::LatePrune(passes) | Part::ChoosyPrune(passes) => {
                 let sessions: Vec<Sid> = (1..=*passes).map(|pass| Sid::prune(prunes > 0, pass)).collect();
                 let habits = Habits {
                     rules: self.rules,
                     // Two that agree on the holder of a chunk would be too kind.
                     prefers_last: prunes > 0,
-                    merges: matches!(part, Part::MergingPrune(_)),
-                    is_a_year_later: false,
+                    merges: match part {
+                        Part::MergingPrune(_) | Part::LatePrune(_) => Merges::All,
+                        Part::ChoosyPrune(_) => Merges::First,
+                        _ => Merges::Needed,
+                    },
+                    is_a_year_later: matches!(part, Part::LatePrune(_)),
                     all_lapsed: self.faults.contains(&Fault::AllLapsed),
                     is_alone,
                 };
                 prunes += 1;
                 Client::Prune(Pruner::new(&sessions, habits))
             }
+            Part::Repair => Client::Repair(Repairer::new(self.rules)),
+            Part::Repeat(late) => Client::Repeater(late.clone()),
             Part::Owner(fences) => Client::Owner(None, *fences),
             Part::Forget(snapshot) => Client::Forgetter(None, *snapshot, self.rules),
         };
         self.parts.iter().map(&mut client).collect()
     }
-}
-
-/// A session of long ago: one pack, one run, and perhaps a snapshot of all of it.
-fn old(store: &mut Store, number: u8, chunks: Chunks, has_snapshot: bool) {
-    let session = Sid::old(number);
-    let pack = PackId { session, number: 0 };
-    store.sessions.insert(session, true);
-    store.packs.insert(pack, chunks);
-    store.index.insert(RunId { session, number: 0 }, IndexObject::Run(Rows::from([(pack, chunks)])));
-    if has_snapshot {
-        store.snapshots.insert(session, SnapshotObject::Commit(chunks));
-    }
-}
-
-/// Nothing at all.
-pub fn empty() -> Store {
-    Store::default()
-}
-
-/// A pack that nobody refers to.
-pub fn garbage() -> Store {
-    let mut store = Store::default();
-    old(&mut store, 1, 0b1, false);
-    store
-}
-
-/// A pack that nobody refers to, and another in use.
-pub fn garbage_and_more() -> Store {
-    let mut store = garbage();
-    old(&mut store, 2, 0b10, true);
-    store
-}
-
-/// One chunk, referred to, in two packs.
-pub fn two_holders() -> Store {
-    let mut store = Store::default();
-    old(&mut store, 1, 0b1, true);
-    old(&mut store, 2, 0b1, false);
-    store
-}
-
-/// A pack of two chunks of which one is referred to.
-pub fn half_used() -> Store {
-    let mut store = Store::default();
-    old(&mut store, 1, 0b11, false);
-    store.snapshots.insert(Sid::old(1), SnapshotObject::Commit(0b1));
-    store
 }

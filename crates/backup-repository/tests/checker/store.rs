@@ -12,11 +12,11 @@ use std::fmt;
 pub struct Sid(u8);
 
 impl Sid {
-    pub fn old(number: u8) -> Self {
+    pub const fn old(number: u8) -> Self {
         Sid(number - 1)
     }
 
-    pub fn push(number: u8) -> Self {
+    pub const fn push(number: u8) -> Self {
         Sid(10 + number - 1)
     }
 
@@ -29,6 +29,10 @@ impl Sid {
         Sid(40 + pass - 1)
     }
 
+    pub fn repair() -> Self {
+        Sid(50)
+    }
+
     pub fn is_push(self) -> bool {
         self.0 / 10 == 1
     }
@@ -38,13 +42,13 @@ impl Sid {
     }
 
     pub fn is_drain(self) -> bool {
-        self.0 >= 40
+        self.0 / 10 == 4
     }
 }
 
 impl fmt::Debug for Sid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let owner = ["old", "push", "prune", "other", "drain"].get(usize::from(self.0 / 10)).unwrap_or(&"?");
+        let owner = ["old", "push", "prune", "other", "drain", "repair"].get(usize::from(self.0 / 10)).unwrap_or(&"?");
         write!(f, "{owner}{}", self.0 % 10 + 1)
     }
 }
@@ -245,6 +249,17 @@ impl Store {
     /// What snapshots refer to and nobody finds.
     pub fn lost(&self) -> Chunks {
         self.referenced() & !self.readable()
+    }
+
+    /// The same by snapshot, where something is lost.
+    pub fn lost_by_snapshot(&self) -> Vec<(Sid, Chunks)> {
+        let lost = self.lost();
+        let counting = self.snapshots.iter().filter(|(session, _)| !self.forgotten.contains(session));
+        let by_snapshot = counting.map(|(session, object)| match object {
+            SnapshotObject::Commit(chunks) => (*session, chunks & lost),
+            SnapshotObject::Tombstone(_) => (*session, 0),
+        });
+        by_snapshot.filter(|(_, chunks)| *chunks != 0).collect()
     }
 
     pub fn is_fenced(&self, session: Sid) -> bool {

@@ -69,13 +69,19 @@ impl<S: SessionName> Plan<S> {
         let is_doomed = |pack: &PackId<S>| packs.contains(pack) || gone_packs.contains(pack);
         let doomed_packs = found.condemned_packs.iter().copied().filter(is_doomed);
         let is_doomed = |run: &RunId<S>| runs.contains(run) || gone_runs.contains(run);
-        let doomed_runs = found.condemned_runs.iter().copied().filter(is_doomed);
-        let delete: Vec<_> = doomed_packs.map(Removal::Pack).chain(doomed_runs.map(Removal::Index)).collect();
+        let doomed_runs: Vec<_> = found.condemned_runs.iter().copied().filter(is_doomed).collect();
+        // A session of which a run counts was merged in part: it had ended by itself, its writer is done, and the fence
+        // that left a tombstone came too late. To void it would take the rest of its runs, too.
+        let doomed_sessions: BTreeSet<S> = doomed_runs.iter().map(|run| run.session).collect();
+        let is_to_be_void = |session: &S| {
+            view.is_fenced(*session)
+                && !view.is_void(*session)
+                && (!rules.keeps(Rule::VoidWhole) || !found.have_sound_runs.contains(session))
+        };
+        let void = doomed_sessions.into_iter().filter(|_| rules.keeps(Rule::VoidRuns)).filter(is_to_be_void).collect();
+        let delete: Vec<_> =
+            doomed_packs.map(Removal::Pack).chain(doomed_runs.into_iter().map(Removal::Index)).collect();
         let is_rescuing = !delete.is_empty() && rules.keeps(Rule::SecondMark) && rules.keeps(Rule::RescueByCopy);
-        let doomed_sessions: BTreeSet<S> = runs.iter().map(|run| run.session).collect();
-        let void = doomed_sessions
-            .into_iter()
-            .filter(|session| rules.keeps(Rule::VoidRuns) && view.is_fenced(*session) && !view.is_void(*session));
         let mut condemn = Condemned { packs: Vec::new(), runs: found.merge.clone() };
         condemn.runs.extend(&found.dead_runs);
         let room = MAX_CONDEMNED.saturating_sub(condemn.runs.len());
@@ -95,7 +101,7 @@ impl<S: SessionName> Plan<S> {
         let records = records.flat_map(|name| [Removal::Gone(name), Removal::Waits(name), Removal::Record(name)]);
         Plan {
             delete,
-            void: void.collect(),
+            void,
             dropped: packs.union(&gone_packs).copied().collect(),
             rescue: if is_rescuing { found.needed.clone() } else { Vec::new() },
             merge: found.merge.clone(),
@@ -143,15 +149,17 @@ fn names_of<'a, S: SessionName + 'a>(
 }
 
 /// What stands for nothing any more. A session's folder stays while a pack or run of it is there: a session that is not
-/// listed may have started since, and its objects are no candidates.
+/// listed may have started since, and its objects are no candidates. A `.void` stays while there is a run that it keeps
+/// from counting.
 fn spent<S: SessionName>(view: &View<S>, found: &Findings<S>, session: S) -> Vec<Removal<S>> {
     let mut removals: Vec<_> = view.spent_snapshots().map(Removal::Snapshot).collect();
     for spent in view.spent_sessions().filter(|spent| *spent != session) {
-        let is_empty = !found.have_data.contains(&spent);
+        let has_runs = found.have_runs.contains(&spent);
+        let is_empty = !has_runs && !found.have_packs.contains(&spent);
         removals.extend(view.tombstone(spent).map(|_| Removal::Snapshot(spent)));
         removals.extend(view.run_tombstones(spent).filter_map(|tombstone| match tombstone.number {
             Some(number) => Some(Removal::Index(RunId { session: spent, number })),
-            None => is_empty.then_some(Removal::Void(spent)),
+            None => (!has_runs).then_some(Removal::Void(spent)),
         }));
         removals.extend((is_empty && view.is_listed(spent)).then_some(Removal::Session(spent)));
     }

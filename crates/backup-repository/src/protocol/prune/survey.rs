@@ -75,8 +75,12 @@ pub struct Findings<S> {
     pub(super) condemned_runs: Vec<RunId<S>>,
     /// Condemned packs with a referenced chunk that nothing else holds.
     pub(super) needed: Vec<PackId<S>>,
-    /// Sessions of which a pack or run is there.
-    pub(super) have_data: BTreeSet<S>,
+    /// Sessions of which a pack is there.
+    pub(super) have_packs: BTreeSet<S>,
+    /// Sessions of which a run is there, be it one that counts or not.
+    pub(super) have_runs: BTreeSet<S>,
+    /// Sessions of which a run is there that counts.
+    pub(super) have_sound_runs: BTreeSet<S>,
 }
 
 impl<'a, S: SessionName> Survey<'a, S> {
@@ -97,14 +101,16 @@ impl<'a, S: SessionName> Survey<'a, S> {
             condemned_packs: Vec::new(),
             condemned_runs: Vec::new(),
             needed: Vec::new(),
-            have_data: BTreeSet::new(),
+            have_packs: BTreeSet::new(),
+            have_runs: BTreeSet::new(),
+            have_sound_runs: BTreeSet::new(),
         };
         Survey { view, named_by, findings }
     }
 
     /// A listed run: the packs that it lists, and whether the caller wants it merged. Each run once.
     pub fn run(&mut self, run: RunId<S>, packs: impl IntoIterator<Item = PackId<S>>, is_merge_wanted: bool) {
-        self.findings.have_data.insert(run.session);
+        self.findings.have_runs.insert(run.session);
         if self.view.is_void(run.session) && !self.view.is_run_condemned(run) {
             self.findings.dead_runs.push(run);
             return;
@@ -119,7 +125,10 @@ impl<'a, S: SessionName> Survey<'a, S> {
             let naming = |record: &&Record<S>| record.names.as_ref().is_some_and(|names| names.runs.contains(&run));
             let records = self.view.records.iter().filter(naming);
             self.findings.holds_back.extend(records.map(|record| record.name));
-        } else if self.view.is_abandoned(run.session) {
+            return;
+        }
+        self.findings.have_sound_runs.insert(run.session);
+        if self.view.is_abandoned(run.session) {
             if is_stale || is_merge_wanted {
                 self.findings.merge.push(run);
             } else if self.view.is_fenced(run.session) {
@@ -131,7 +140,7 @@ impl<'a, S: SessionName> Survey<'a, S> {
     /// A listed pack. Each pack once.
     pub fn pack(&mut self, facts: PackFacts<S>) {
         let PackFacts { pack, is_live, is_needed, is_repack_wanted } = facts;
-        self.findings.have_data.insert(pack.session);
+        self.findings.have_packs.insert(pack.session);
         if self.view.is_condemned(pack) {
             self.findings.condemned_packs.push(pack);
             if is_needed {

@@ -1,14 +1,14 @@
 //! What an interrupted push left: found by its file, ended by the next push of its series, its packs taken over.
 
 use super::alive::{self, SessionFile};
-use super::objects::{SessionInfo, key_of};
+use super::objects::{SessionInfo, is_valid, key_of};
 use crate::format::ids::{Kind, PackName, SessionId};
 use crate::format::record::{MAX_RECORD, RawRecord, RecordKind, open_json};
 use crate::index::{Answer, IndexSet};
 use crate::pack::{FinishedPack, FinishedPacks, read_stored};
 use crate::protocol::Object;
 use crate::repository::Inner;
-use backup_core::{ErrorKind, Result, StorageExt};
+use backup_core::{Error, ErrorKind, Result, StorageExt};
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use std::collections::HashSet;
 use std::path::Path;
@@ -56,6 +56,21 @@ impl Predecessors {
         found.sessions.truncate(MAX_ADOPTED);
         found.files.retain(|file| found.sessions.contains(&file.session));
         Ok(found)
+    }
+
+    /// Looks once more, now that the new session has begun: what an ended session left in no run is garbage, and may be
+    /// deleted while it is published.
+    ///
+    /// # Errors
+    /// `Fenced` when one was ended meanwhile; what the storage said.
+    pub(super) async fn are_still_open(&self, inner: &Inner) -> Result<()> {
+        for file in &self.files {
+            if is_valid(inner, RecordKind::SessionEnd, &key_of(&Object::End(file.session))?).await? {
+                let what = "an interrupted push was ended by somebody else just when this one took it over: push again";
+                return Err(Error::new(ErrorKind::Fenced, what).context("session", file.session));
+            }
+        }
+        Ok(())
     }
 
     /// All of them are over; what they left is named in the start of who took them over.

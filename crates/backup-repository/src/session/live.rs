@@ -7,7 +7,7 @@ use crate::format::ids::{Kind, PackName, RunName, SessionId};
 use crate::format::record::RecordKind;
 use crate::format::snapshot::{snapshot_key, to_ms};
 use crate::index::IndexSet;
-use crate::protocol::{Lease, Occupant, Outcome, PackId, Renewal, RenewalTask, RunId, Writer, WriterTask};
+use crate::protocol::{Lease, Object, Occupant, Outcome, PackId, Renewal, RenewalTask, RunId, Writer, WriterTask};
 use crate::push::Failure;
 use crate::repository::Inner;
 use backup_core::{Error, ErrorKind, Result, StorageExt};
@@ -88,6 +88,9 @@ impl LiveSession {
                 WriterTask::Create(object) => {
                     let outcome = create(&inner, &object, &info).await?;
                     session.writer().created(outcome)?;
+                    if matches!(object, Object::Start { .. }) {
+                        dead.are_still_open(&inner).await?;
+                    }
                 }
                 WriterTask::ListRuns(dead) => {
                     let listed = inner.storage.list_all(&RunName::prefix(&dead)).await?;

@@ -106,7 +106,7 @@ async fn a_snapshot_that_claims_another_domain_is_not_read() {
 
 /// Publishes a run that says that a chunk is in a pack that is nowhere.
 async fn lie(inner: &Inner, id: ChunkId, length: u32, replaces: Vec<RunName>) {
-    let object = SessionObject { session: SessionId([9; 16]), number: 0 };
+    let object = SessionObject { session: new_id(inner, "lie").unwrap(), number: 0 };
     let (name, pack) = (RunName(object), PackName(object));
     let rows = RunRows::new(
         vec![Row { id, segment: 0, offset: 0, length }],
@@ -169,11 +169,34 @@ async fn a_writers_run_is_of_its_own_domain_whatever_keys_it_has() {
     let place = Place::new().await;
     let (lab, owner) = (place.hostile(WriterSpec::default().with_domain("lab")).await, place.owner().await.0);
     let content = "what others will have, too";
+    let known = owner.keys.chunk.id(content.as_bytes());
+    // Among its own runs, and as one of the other domain, as if it had its keys.
     let inner = Inner { domain: 0, keys: owner.keys.clone(), ..Inner::clone(&lab.0) };
-    lie(&inner, owner.keys.chunk.id(content.as_bytes()), content.len() as u32, Vec::new()).await;
+    for inner in [&inner, &lab.0] {
+        lie(inner, known, content.len() as u32, Vec::new()).await;
+    }
     assert_eq!(push_file(&place.owner().await, "n", content).await.stats.bytes_added, content.len() as u64);
     let findings = place.findings().await;
-    assert!(findings.len() == 1 && findings[0].problem.contains("domain"), "{findings:?}");
+    assert!(findings.iter().any(|finding| finding.problem.contains("another domain than its writer")), "{findings:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_that_was_kept_cannot_be_replaced() {
+    let place = Place::new().await;
+    let writer = place.hostile(WriterSpec::default()).await;
+    let kept = push_file(&writer, "n", "as it was").await.summary.id;
+    let inner = &writer.0;
+    place.owner().await.revoke_writer(&inner.signing.verifying().unwrap().id()).await.unwrap();
+    assert_eq!(place.names().await, ["n"]);
+    // The thief signs another one for the same place, and the storage lets it overwrite.
+    let id = SessionId::from_hex(&kept.0).unwrap();
+    let (key, head) = (snapshot_key(&id).unwrap(), inner.snapshot(&id).await.unwrap().head);
+    let payload = write_payload(&key, &inner.keys.index, &inner.config.recipient, &head, &[]).unwrap();
+    place.storage.delete(std::slice::from_ref(&key)).await.unwrap();
+    create_record(inner, RecordKind::Snapshot, &key, &payload).await.unwrap();
+    assert_eq!(place.names().await, [""; 0]);
+    let findings = place.findings().await;
+    assert!(findings.len() == 1 && findings[0].problem.contains("revoked"), "{findings:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

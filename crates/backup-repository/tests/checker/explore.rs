@@ -18,7 +18,7 @@ use stateright::{Checker as _, HasDiscoveries, Model as _};
 use std::time::Instant;
 
 /// Steps taken in one scenario in a run of normal size, and in a slow one.
-const STEPS: [usize; 2] = [600_000, 30_000_000];
+const STEPS: [usize; 2] = [400_000, 30_000_000];
 
 /// Explores states, and fails with a trace when one is wrong, or, when all were seen, when one that must be reachable
 /// is not.

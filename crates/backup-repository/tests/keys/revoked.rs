@@ -37,31 +37,7 @@ async fn what_a_writer_signed_before_stays_and_nothing_later_counts() {
         let stats = push_tree(&place.owner().await, "again", &tree(seed)).await.stats;
         assert_eq!(stats.bytes_added >= 90_000, added, "{seed} {stats:?}");
     }
-    let info = place.owner().await.keys().await.unwrap().writers;
-    assert_eq!(info.iter().map(|writer| writer.revoked.is_some()).collect::<Vec<_>>(), [true, false]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_snapshot_that_was_kept_cannot_be_replaced() {
-    let place = Place::new().await;
-    let credential = place.certify(WriterSpec::default()).await;
-    let writer = place.writer(&credential).await;
-    let kept = push_tree(&writer, "n", &tree(1)).await.summary.id;
-    // The thief makes another one under the same id, elsewhere, and overwrites what is there.
-    let before = Arc::new(place.storage.fork());
-    place.owner().await.revoke_writer(&credential.id().unwrap()).await.unwrap();
-    let key = Key::new(format!("snapshots/{kept}")).unwrap();
-    let record = before.get_bytes(&key, 1 << 20).await.unwrap();
-    let mut changed = record.to_vec();
-    let end = changed.len() - 32;
-    // A signature can be made again by who has the key; that the bytes differ is enough here.
-    changed[end - 1] ^= 1;
-    let hash = blake3::hash(&changed[..end]);
-    changed[end..].copy_from_slice(hash.as_bytes());
-    place.storage.delete(std::slice::from_ref(&key)).await.unwrap();
-    place.storage.put_bytes(&key, changed.into(), &PutOptions::default()).await.unwrap();
-    assert_eq!(names(&place.owner().await).await, [""; 0]);
-    place.storage.delete(std::slice::from_ref(&key)).await.unwrap();
-    place.storage.put_bytes(&key, record, &PutOptions::default()).await.unwrap();
-    assert_eq!(names(&place.owner().await).await, ["n"]);
+    for writer in place.owner().await.keys().await.unwrap().writers {
+        assert_eq!(writer.revoked.is_some(), writer.id == id);
+    }
 }

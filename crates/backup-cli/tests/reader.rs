@@ -118,7 +118,7 @@ fn a_stranger_reads_what_writers_wrote_and_what_came_after_a_rotation() {
     }
     let id = backup(&identity, &["key", "list", "--json"]);
     let id = id.split("\"writers\":[{").nth(1).unwrap().split("\"id\":\"").nth(1).unwrap();
-    backup(&identity, &["key", "remove", &id[..16]]);
+    backup(&identity, &["key", "remove", id.get(..16).unwrap()]);
 
     let python = std::env::var_os("BACKUP_TEST_PYTHON").unwrap_or_else(|| "python3".into());
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reader/reader.py");

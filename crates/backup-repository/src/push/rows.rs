@@ -1,11 +1,11 @@
 use super::engine::Shared;
 use crate::format::ids::Kind;
-use crate::index::{BuiltRun, IndexCache, PackRecord, Row, RunBuilder, RunParams, RunRows, RunSeal, SegmentRecord};
+use crate::index::{IndexCache, PackRecord, Row, RunRows, SegmentRecord};
 use crate::locate;
 use crate::pack::FinishedPacks;
 use crate::repository::Inner;
-use crate::session::{Adopted, LiveSession, outcome_of};
-use backup_core::{Error, ErrorKind, PutOptions, Result};
+use crate::session::{Adopted, LiveSession, blocking, write_run};
+use backup_core::Result;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -53,35 +53,13 @@ impl Publisher {
         let packs: Vec<_> = finished.packs.iter().map(|pack| pack.name).collect();
         let name = self.session.begin_run(&packs)?;
         let ids: Vec<_> = finished.packs.iter().flat_map(|pack| pack.footer.chunks.iter().map(|(id, _)| *id)).collect();
-        let params = RunParams {
-            seal: RunSeal::new(self.inner.config.repository, &self.inner.keys.index, name)?,
-            kind,
-            domain: self.inner.domain,
-            replaces: Vec::new(),
-            signer: self.inner.signing.clone(),
-        };
-        let cache = self.cache.clone();
-        let mut builder = blocking(move || RunBuilder::new(params, rows(&finished, kind)?, &cache)).await?;
-        let key = name.key()?;
-        let mut writer = self.inner.storage.put(&key, &PutOptions::default()).await?;
-        let built: BuiltRun = loop {
-            let (returned, part) = blocking(move || {
-                let part = builder.next_part()?;
-                Ok((builder, part))
-            })
-            .await?;
-            builder = returned;
-            match part {
-                Some(part) => {
-                    shared.stats.bytes_stored.fetch_add(part.len() as u64, Ordering::Relaxed);
-                    writer.write(part).await?;
-                }
-                None => break builder.finish()?,
-            }
-        };
+        let rows = blocking(move || rows(&finished, kind)).await?;
+        let (outcome, built) = write_run(&self.inner, &self.cache, name, kind, Vec::new(), rows).await?;
         let length = built.object_len;
-        self.session.run_stored(outcome_of(writer.finish().await)?)?;
+        shared.stats.bytes_stored.fetch_add(length, Ordering::Relaxed);
+        self.session.run_stored(outcome)?;
         built.keep();
+        let key = name.key()?;
         let run = locate::open(&self.inner, &self.cache, name, &key, length).await?;
         if !run.is_complete() {
             locate::fill(&self.inner, &run, &key).await?;
@@ -89,11 +67,6 @@ impl Publisher {
         shared.known.publish(Arc::new(run), ids.into_iter());
         Ok(())
     }
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let joined = tokio::task::spawn_blocking(work).await;
-    joined.map_err(|e| Error::new(ErrorKind::Internal, "writing an index run panicked: please report").source(e))?
 }
 
 /// The rows of finished packs of one kind.

@@ -3,7 +3,7 @@ use crate::format::ids::SessionId;
 use crate::format::record::RecordKind;
 use crate::protocol::Record;
 use crate::repository::Inner;
-use backup_core::{Key, Result, StorageExt};
+use backup_core::{ErrorKind, Key, Result, StorageExt};
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
@@ -13,6 +13,19 @@ use std::time::{Duration, SystemTime};
 /// # Errors
 /// `Damaged` for a record that cannot be read: nothing may be decided without it.
 pub(crate) async fn condemned(inner: &Inner, grace: Duration, now: Option<SystemTime>) -> Result<Vec<Record>> {
+    // A prune may remove one between the listing and its reading: then what the listing showed is no more. Each time
+    // another one has to go, so the end is near.
+    const TIMES: u32 = 100;
+    for _ in 1..TIMES {
+        match list(inner, grace, now).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            other => return other,
+        }
+    }
+    list(inner, grace, now).await
+}
+
+async fn list(inner: &Inner, grace: Duration, now: Option<SystemTime>) -> Result<Vec<Record>> {
     let mut records: BTreeMap<SessionId, Record> = BTreeMap::new();
     for (key, meta) in inner.storage.list_all("condemned/").await? {
         let Some((name, part)) = split(&key) else { continue };

@@ -3,12 +3,12 @@
 use crate::format::ids::{PackName, RunName, SessionId};
 use crate::format::record::{MAX_RECORD, RawRecord, RecordKind, from_json};
 use crate::format::snapshot::{TreeRoot, read_body, snapshot_key};
-use crate::protocol::{Lease, ListedSession, ListedSnapshot, ListedTombstone, Object, Tombstone};
+use crate::protocol::{ListedSnapshot, ListedTombstone, Tombstone};
 use crate::repository::Inner;
-use crate::session::{forgotten, is_valid, key_of};
+use crate::session::{forgotten, is_valid};
 use backup_core::{Error, ErrorKind, Key, Result, StorageExt};
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 /// Small objects read at once.
@@ -36,30 +36,6 @@ pub(super) struct MarkedSnapshot {
 
 fn is_older(modified: SystemTime, now: SystemTime, age: Duration) -> bool {
     now.duration_since(modified).is_ok_and(|passed| passed >= age)
-}
-
-/// Every session of which an object is there. An `end` counts if its signature is good.
-pub(super) async fn sessions(inner: &Inner, now: SystemTime) -> Result<Vec<ListedSession>> {
-    let mut found: BTreeMap<SessionId, (SystemTime, bool)> = BTreeMap::new();
-    for (key, meta) in inner.storage.list_all("sessions/").await? {
-        let Some((session, part)) = session_of(&key) else { continue };
-        let (last, has_ended) = found.entry(session).or_insert((SystemTime::UNIX_EPOCH, false));
-        *last = meta.modified.max(*last);
-        *has_ended |= part == "end";
-    }
-    let verified = iter(found).map(|(session, (last, has_end))| async move {
-        let has_ended = has_end && is_valid(inner, RecordKind::SessionEnd, &key_of(&Object::End(session))?).await?;
-        Ok::<_, Error>(ListedSession { session, has_ended, has_lapsed: Lease::STANDARD.has_lapsed(last, now) })
-    });
-    verified.buffered(AT_ONCE).try_collect().await
-}
-
-/// Session and last part of a key below `sessions/`.
-pub(super) fn session_of(key: &Key) -> Option<(SessionId, &str)> {
-    let (session, part) = key.as_str().strip_prefix("sessions/")?.split_once('/')?;
-    let id = SessionId::from_hex(session).ok()?;
-    let is_known = part == "end" || part.parse::<u32>().is_ok_and(|number| number.to_string() == part);
-    (id.to_string() == session && is_known).then_some((id, part))
 }
 
 /// What stands under `snapshots/`, and those of them whose data must stay.

@@ -7,7 +7,6 @@
 mod copy;
 mod delete;
 mod facts;
-mod fences;
 mod held;
 mod listing;
 mod mark;

@@ -5,30 +5,23 @@ use super::facts;
 use super::held::Held;
 use super::listing::{self, ListedRun, MarkedSnapshot};
 use super::mark::{Marking, Marks};
-use super::{PruneOptions, PruneReport, delete, fences, merge};
+use super::{PruneOptions, PruneReport, delete, merge};
 use crate::fetch::Fetcher;
 use crate::format::ids::{Kind, PackName, RunName, SessionId};
-use crate::format::snapshot::to_ms;
 use crate::index::{IndexCache, IndexSet, RunReader};
 use crate::locate::{self, Locator};
-use crate::protocol::{
-    Fence, Lease, ListedSession, Object, Outcome, Outlook, PackId, Prune, PruneTask, Record, Removal, Renewal,
-};
+use crate::protocol::{ListedSession, Object, Outcome, Outlook, PackId, Prune, PruneTask, Record, Removal};
 use crate::pull::Blocks;
-use crate::push::Failure;
 use crate::repository::Inner;
-use crate::session::{SessionFile, SessionInfo, condemned, create, dead, key_of, new_id, renew};
+use crate::session::{Upkeep, condemned, create, end_dead, end_lapsed, key_of, sessions};
 use backup_core::{Error, ErrorKind, Event, Observer, Result, Stop};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime};
-use tokio::task::JoinHandle;
 
 /// The name under which a prune's sessions run.
 const NAME: &str = "prune";
-/// The folder of the cache in which sessions of this machine say that they live.
-const FILES: &str = "sessions";
 
 /// How a pass ended.
 pub(super) enum Ended {
@@ -44,11 +37,7 @@ pub(super) struct Pass<'a> {
     observer: Arc<dyn Observer>,
     stop: &'a Stop,
     held: Held,
-    info: SessionInfo,
-    failure: Arc<Failure>,
-    renewal: Option<JoinHandle<()>>,
-    /// Says on this machine that the pass lives.
-    file: Option<SessionFile>,
+    upkeep: Upkeep,
     cache: Arc<IndexCache>,
     /// The storage's time near the start of the pass.
     now: SystemTime,
@@ -84,14 +73,8 @@ impl<'a> Pass<'a> {
         stop: &'a Stop,
     ) -> Result<Self> {
         inner.need_owner("prune")?;
-        let info = SessionInfo {
-            name: NAME.to_owned(),
-            host: String::new(),
-            domain: inner.domain,
-            time: to_ms(SystemTime::now()),
-            adopts: Vec::new(),
-        };
-        let held = Held::new(Prune::new(new_id(&inner, NAME)?));
+        let upkeep = Upkeep::new(&inner, NAME)?;
+        let held = Held::new(Prune::new(upkeep.id));
         Ok(Pass {
             cache: locate::open_cache(&inner, observer.clone()),
             inner,
@@ -99,10 +82,7 @@ impl<'a> Pass<'a> {
             observer,
             stop,
             held,
-            info,
-            failure: Arc::default(),
-            renewal: None,
-            file: None,
+            upkeep,
             now: SystemTime::now(),
             records: Vec::new(),
             sessions: Vec::new(),
@@ -141,7 +121,7 @@ impl<'a> Pass<'a> {
 
     async fn drive(&mut self, report: &mut PruneReport) -> Result<()> {
         loop {
-            self.failure.check()?;
+            self.upkeep.check()?;
             let task = self.held.machine().next()?;
             let under_way = !matches!(task, PruneTask::Done | PruneTask::Create(Object::End(_)));
             if under_way && self.stop.is_stopped() {
@@ -159,7 +139,7 @@ impl<'a> Pass<'a> {
                     self.held.machine().condemned(self.records.clone())?;
                 }
                 PruneTask::ListSessions => {
-                    self.sessions = listing::sessions(&self.inner, self.now).await?;
+                    self.sessions = sessions(&self.inner, self.now).await?;
                     self.held.machine().sessions(self.sessions.clone())?;
                 }
                 PruneTask::ListSnapshots => {
@@ -197,7 +177,7 @@ impl<'a> Pass<'a> {
                     self.held.machine().merged()?;
                 }
                 PruneTask::Done => {
-                    self.file.take().into_iter().for_each(SessionFile::remove);
+                    self.upkeep.over();
                     self.conclude(report).await?;
                     return Ok(());
                 }
@@ -213,21 +193,19 @@ impl<'a> Pass<'a> {
         if self.options.dry_run {
             return Ok(self.held.machine().created(Outcome::Created)?);
         }
-        if let (Object::Start { session, .. }, Some(dir)) = (&object, self.inner.cache_dir()) {
-            self.file = SessionFile::create(&dir.join(FILES), *session);
+        if matches!(object, Object::Start { .. }) {
+            self.upkeep.announce(&self.inner);
         }
         let sent = Instant::now();
-        let outcome = create(&self.inner, &object, &self.info).await?;
+        let outcome = create(&self.inner, &object, &self.upkeep.info).await?;
         self.held.machine().created(outcome)?;
         match object {
-            Object::Start { session, .. } => {
+            Object::Start { .. } => {
+                self.upkeep.keep(&self.inner, sent);
                 self.now = self.inner.storage.stat(&key_of(&object)?).await?.modified;
-                let renewal = Renewal::new(session, Lease::STANDARD);
-                let (inner, info, failure) = (self.inner.clone(), self.info.clone(), self.failure.clone());
-                self.renewal = Some(tokio::spawn(renew(inner, info, renewal, sent, failure)));
-                let mut ended = self.end_dead().await?;
-                let sessions = listing::sessions(&self.inner, self.now).await?;
-                ended.extend(fences::end_lapsed(&self.inner, &sessions, &*self.observer).await?);
+                let mut ended = end_dead(&self.inner, self.upkeep.id.series()).await?;
+                let sessions = sessions(&self.inner, self.now).await?;
+                ended.extend(end_lapsed(&self.inner, &sessions, &*self.observer).await?);
                 self.changed |= !ended.is_empty();
                 report.sessions_ended.extend(ended.iter().map(SessionId::to_string));
             }
@@ -235,22 +213,6 @@ impl<'a> Pass<'a> {
             _ => {}
         }
         Ok(())
-    }
-
-    /// Ends prunes that died on this machine.
-    async fn end_dead(&self) -> Result<Vec<SessionId>> {
-        let mut ended = Vec::new();
-        let Some(dir) = self.inner.cache_dir().filter(|_| self.inner.config.create_only) else { return Ok(ended) };
-        let series = self.held.machine().session().series();
-        for file in dead(&dir.join(FILES), series, usize::MAX) {
-            let folder = self.inner.storage.list(&format!("sessions/{}/", file.session), None).await?;
-            if !folder.objects.is_empty() && !folder.objects.iter().any(|(key, _)| key.as_str().ends_with("/end")) {
-                fences::fence(&self.inner, Fence::new(file.session)).await?;
-                ended.push(file.session);
-            }
-            file.remove();
-        }
-        Ok(ended)
     }
 
     async fn mark(&mut self) -> Result<()> {
@@ -391,7 +353,7 @@ impl<'a> Pass<'a> {
     /// What is left after the pass.
     async fn conclude(&mut self, report: &mut PruneReport) -> Result<()> {
         let records = condemned(&self.inner, self.options.grace, Some(self.now)).await?;
-        let sessions = listing::sessions(&self.inner, self.now).await?;
+        let sessions = sessions(&self.inner, self.now).await?;
         let open: HashSet<SessionId> = sessions.iter().filter(|s| !s.has_ended).map(|s| s.session).collect();
         report.waiting.clear();
         for record in records.iter().filter(|record| record.gone.is_none()) {
@@ -429,18 +391,10 @@ impl<'a> Pass<'a> {
         }
         let task = self.held.machine().next()?;
         if let PruneTask::Create(object) = task {
-            let outcome = create(&self.inner, &object, &self.info).await?;
+            let outcome = create(&self.inner, &object, &self.upkeep.info).await?;
             self.held.machine().created(outcome)?;
         }
-        self.file.take().into_iter().for_each(SessionFile::remove);
+        self.upkeep.over();
         Ok(())
-    }
-}
-
-impl Drop for Pass<'_> {
-    fn drop(&mut self) {
-        if let Some(renewal) = &self.renewal {
-            renewal.abort();
-        }
     }
 }

@@ -19,15 +19,15 @@ const MAX_FILE: u64 = 4096;
 
 /// The file of a session, locked until this is dropped.
 #[derive(Debug)]
-pub(crate) struct SessionFile {
-    pub(crate) session: SessionId,
+pub(super) struct SessionFile {
+    pub(super) session: SessionId,
     path: PathBuf,
     _locked: File,
 }
 
 impl SessionFile {
     /// Says that a session lives; none where that cannot be said.
-    pub(crate) fn create(folder: &Path, session: SessionId) -> Option<Self> {
+    pub(super) fn create(folder: &Path, session: SessionId) -> Option<Self> {
         let path = folder.join(session.to_string());
         let create = || -> io::Result<File> {
             fs::create_dir_all(folder)?;
@@ -49,7 +49,7 @@ impl SessionFile {
     }
 
     /// The session is over.
-    pub(crate) fn remove(self) {
+    pub(super) fn remove(self) {
         // One that stays is looked at once more by the next push.
         let _ = fs::remove_file(&self.path);
     }
@@ -57,7 +57,7 @@ impl SessionFile {
 
 /// The files of dead sessions of this machine and series, newest first, at most `most`. Nobody else is given them while
 /// they are held.
-pub(crate) fn dead(folder: &Path, series: [u8; 4], most: usize) -> Vec<SessionFile> {
+pub(super) fn dead(folder: &Path, series: [u8; 4], most: usize) -> Vec<SessionFile> {
     let Ok(listing) = fs::read_dir(folder) else { return Vec::new() };
     let mut sessions: Vec<SessionId> = listing
         .filter_map(|entry| {

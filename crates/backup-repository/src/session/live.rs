@@ -2,6 +2,7 @@ use super::adopt::{Adopted, Predecessors, packs_in_no_run};
 use super::alive::SessionFile;
 use super::objects::{SessionInfo, create, create_record, is_valid};
 use super::records::condemned;
+use super::upkeep::files;
 use crate::crypto::random;
 use crate::format::ids::{Kind, PackName, RunName, SessionId};
 use crate::format::record::RecordKind;
@@ -62,7 +63,7 @@ impl LiveSession {
             time: to_ms(SystemTime::now()),
             adopts: Vec::new(),
         };
-        let folder = inner.cache_dir().map(|dir| dir.join("sessions"));
+        let folder = files(&inner);
         let file = folder.as_deref().and_then(|folder| SessionFile::create(folder, id));
         // Without a file of its own it takes nothing over: if it died, nobody would know of it. And where a create may
         // have two winners, nobody is fenced unless a person says so.

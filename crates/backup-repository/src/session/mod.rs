@@ -2,18 +2,23 @@
 
 mod adopt;
 mod alive;
+mod fences;
 mod forget;
+mod listed;
 mod live;
 mod objects;
 mod records;
 mod runs;
+mod upkeep;
 
 pub(crate) use adopt::Adopted;
-pub(crate) use alive::{SessionFile, dead};
+pub(crate) use fences::{end_dead, end_lapsed};
 pub(crate) use forget::{forget, forgotten};
-pub(crate) use live::{LiveSession, Names, new_id, outcome_of, renew};
+pub(crate) use listed::sessions;
+pub(crate) use live::{LiveSession, Names, outcome_of};
 #[cfg(test)]
 pub(crate) use objects::create_record;
-pub(crate) use objects::{SessionInfo, create, is_valid, key_of, occupant};
+pub(crate) use objects::{create, is_valid, key_of, occupant};
 pub(crate) use records::condemned;
 pub(crate) use runs::{blocking, write_run};
+pub(crate) use upkeep::Upkeep;

@@ -1,9 +1,11 @@
 //! Ending sessions that do not end themselves.
 
+use super::alive::dead;
+use super::objects::{SessionInfo, create};
+use super::upkeep::files;
 use crate::format::ids::{RunName, SessionId};
 use crate::protocol::{Fence, FenceTask, ListedSession, RunId};
 use crate::repository::Inner;
-use crate::session::{SessionInfo, create};
 use backup_core::{Event, Observer, Result, StorageExt};
 
 /// Ends every session whose lease has lapsed, and says which those were. Where the storage cannot say who was first, a
@@ -11,7 +13,7 @@ use backup_core::{Event, Observer, Result, StorageExt};
 ///
 /// # Errors
 /// What the storage says.
-pub(super) async fn end_lapsed(
+pub(crate) async fn end_lapsed(
     inner: &Inner,
     sessions: &[ListedSession<SessionId>],
     observer: &dyn Observer,
@@ -32,11 +34,30 @@ pub(super) async fn end_lapsed(
     Ok(ended)
 }
 
+/// Ends sessions of a series that died on this machine. Of pushes the next one takes over what they left; this is for
+/// what leaves nothing worth it.
+///
+/// # Errors
+/// What the storage says.
+pub(crate) async fn end_dead(inner: &Inner, series: [u8; 4]) -> Result<Vec<SessionId>> {
+    let mut ended = Vec::new();
+    let Some(folder) = files(inner).filter(|_| inner.config.create_only) else { return Ok(ended) };
+    for file in dead(&folder, series, usize::MAX) {
+        let listed = inner.storage.list(&format!("sessions/{}/", file.session), None).await?.objects;
+        if !listed.is_empty() && !listed.iter().any(|(key, _)| key.as_str().ends_with("/end")) {
+            fence(inner, Fence::new(file.session)).await?;
+            ended.push(file.session);
+        }
+        file.remove();
+    }
+    Ok(ended)
+}
+
 /// Drives a fence to its end.
 ///
 /// # Errors
 /// What the storage says; it may be tried again.
-pub(super) async fn fence(inner: &Inner, mut fence: Fence) -> Result<()> {
+async fn fence(inner: &Inner, mut fence: Fence) -> Result<()> {
     loop {
         match fence.next() {
             FenceTask::Create(object) => {

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 /// Objects read at once.
 const AT_ONCE: usize = 16;
+/// No object below `keys/` is longer, but for revocations.
+const MAX_BYTES: u64 = 1 << 20;
 
 /// What owners have signed below `keys/`: the payloads, by key. What is not validly signed counts as not there.
 #[derive(Default)]
@@ -47,7 +49,8 @@ impl KeyFolder {
     ) -> Result<Self> {
         let read = listed.filter_map(|key| Some((kind_of(&key).filter(|kind| wanted.contains(kind))?, key)));
         let read = stream::iter(read).map(|(kind, key)| async move {
-            let bytes = match storage.get_bytes(&key, MAX_RECORD).await {
+            let limit = if kind == RecordKind::Revocation { MAX_RECORD } else { MAX_BYTES };
+            let bytes = match storage.get_bytes(&key, limit).await {
                 Ok(bytes) => bytes,
                 Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Damaged) => return Ok(None),
                 Err(error) => return Err(error),

@@ -5,7 +5,7 @@ use crate::format::certificate::{self, Revocation, Terms, certificate_key, revoc
 use crate::format::credential::WriterCredential;
 use crate::format::ids::SessionId;
 use crate::format::owner::DEFAULT_DOMAIN;
-use crate::format::record::RecordKind;
+use crate::format::record::{MAX_RECORD, RecordKind};
 use crate::format::snapshot::to_ms;
 use crate::repository::Repository;
 use backup_core::{Error, ErrorKind, Result};
@@ -99,7 +99,8 @@ impl Repository {
     /// number of those snapshots; one that is not trusted is to be forgotten.
     ///
     /// # Errors
-    /// `AccessDenied` for a writer; `NotFound`; `AlreadyExists` when it is revoked already.
+    /// `AccessDenied` for a writer; `NotFound`; `AlreadyExists` when it is revoked already; `InvalidInput` for one with
+    /// more than about 150,000 snapshots.
     pub async fn revoke_writer(&self, id: &SignerId) -> Result<usize> {
         let inner = &self.0;
         inner.need_owner("revoke a writer")?;
@@ -127,7 +128,16 @@ impl Repository {
         let snapshots: std::collections::BTreeMap<_, _> =
             kept.into_iter().flatten().map(|(id, hash)| (id.to_string(), hash)).collect();
         let revocation = Revocation { time: to_ms(SystemTime::now()), snapshots };
-        publish(&inner, RecordKind::Revocation, &revocation_key(id)?, &revocation.write()?).await?;
+        let payload = revocation.write()?;
+        // A record that is too long to be read would revoke nobody.
+        if payload.len() as u64 > MAX_RECORD - 1024 {
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                "the writer has too many snapshots: forget some of them first",
+            )
+            .context("snapshots", revocation.snapshots.len()));
+        }
+        publish(&inner, RecordKind::Revocation, &revocation_key(id)?, &payload).await?;
         Ok(revocation.snapshots.len())
     }
 }

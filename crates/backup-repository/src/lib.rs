@@ -16,6 +16,7 @@ pub mod protocol;
 mod prune;
 mod pull;
 mod push;
+mod repair;
 mod repository;
 mod session;
 
@@ -31,4 +32,5 @@ pub use format::owner::{OwnerIdentity, OwnerRecipient, new_identity, recipient_o
 pub use keys::{Keys, OwnerInfo, Rotated, WriterInfo, WriterSpec};
 pub use options::RepositoryOptions;
 pub use prune::{PruneOptions, PruneReport};
+pub use repair::RepairReport;
 pub use repository::Repository;

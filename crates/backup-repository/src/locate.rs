@@ -113,7 +113,7 @@ pub(crate) async fn names(inner: &Inner) -> Result<HashSet<RunName>> {
 }
 
 /// Names, keys and lengths of what is listed as a run and is no tombstone.
-async fn listed(inner: &Inner) -> Result<Vec<(RunName, Key, u64)>> {
+pub(crate) async fn listed(inner: &Inner) -> Result<Vec<(RunName, Key, u64)>> {
     let mut runs = Vec::new();
     for (key, meta) in inner.storage.list_all("index/").await? {
         let Some(name) = RunName::from_key(&key) else { continue };

@@ -104,7 +104,7 @@ impl IndexCache {
     }
 
     /// Removes a run's file, which is of no use.
-    pub(super) fn discard(&self, name: RunName) {
+    pub(crate) fn discard(&self, name: RunName) {
         if let Some(Err(e)) = self.path(name).map(fs::remove_file)
             && e.kind() != io::ErrorKind::NotFound
         {

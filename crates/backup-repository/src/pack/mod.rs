@@ -9,7 +9,7 @@ mod writer;
 pub(crate) use footer::Footer;
 pub(crate) use frame::{parse_header, parse_trailer};
 pub(crate) use segment::{Compressor, PlainSegment, SegmentPlace, Unpacker};
-pub(crate) use stored::read_stored;
+pub(crate) use stored::{domain_of, read_stored};
 pub(crate) use writer::{FinishedPack, FinishedPacks, PackWriter, PackWriterOptions};
 
 /// Bytes of the clear header: magic, kind, reserved, identity and domain numbers, wrapped key.

@@ -39,3 +39,12 @@ pub(crate) async fn read_stored(inner: &Inner, name: PackName, length: u64) -> R
     let pack = FinishedPack { name, identity: header.identity, length, hash, wrapped: header.wrapped, footer };
     Ok((header, pack))
 }
+
+/// The domain that a stored pack says it is of. Its footer opens with that domain's key or not at all.
+///
+/// # Errors
+/// `Damaged` when it does not begin as a pack does; else what the storage said.
+pub(crate) async fn domain_of(inner: &Inner, name: PackName) -> Result<u32> {
+    let header = inner.storage.get_range(&name.key()?, 0..HEADER_LEN as u64).await?;
+    Ok(parse_header(&header).map_err(|e| e.context("pack", name))?.domain)
+}

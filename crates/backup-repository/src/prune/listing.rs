@@ -7,7 +7,7 @@ use crate::protocol::{ListedSnapshot, ListedTombstone, Tombstone};
 use crate::repository::Inner;
 use crate::session::{forgotten, is_valid};
 use backup_core::{Error, ErrorKind, Key, Result, StorageExt};
-use futures_util::stream::{StreamExt, TryStreamExt, iter};
+use futures_util::stream::{StreamExt, iter};
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 

@@ -7,6 +7,7 @@
 mod copy;
 mod delete;
 mod facts;
+mod ground;
 mod held;
 mod listing;
 mod mark;

@@ -1,17 +1,14 @@
 //! One pass: the machine's tasks, one after the other, done on the storage.
 
 use super::copy::{Copier, What};
-use super::facts;
+use super::ground::{Ground, Marked, Marker};
 use super::held::Held;
 use super::listing::{self, ListedRun, MarkedSnapshot};
-use super::mark::{Marking, Marks};
 use super::{PruneOptions, PruneReport, delete, merge};
-use crate::fetch::Fetcher;
-use crate::format::ids::{Kind, PackName, RunName, SessionId};
-use crate::index::{IndexCache, IndexSet, RunReader};
-use crate::locate::{self, Locator};
+use crate::format::ids::{Kind, PackName, SessionId};
+use crate::index::IndexCache;
+use crate::locate::{self};
 use crate::protocol::{ListedSession, Object, Outcome, Outlook, PackId, Prune, PruneTask, Record, Removal};
-use crate::pull::Blocks;
 use crate::repository::Inner;
 use crate::session::{Upkeep, condemned, create, end_dead, end_lapsed, key_of, sessions};
 use backup_core::{Error, ErrorKind, Event, Observer, Result, Stop};
@@ -49,20 +46,6 @@ pub(super) struct Pass<'a> {
     packs: HashMap<PackName, u64>,
     marked: Option<Marked>,
     changed: bool,
-}
-
-/// What the mark leaves for what follows.
-struct Marked {
-    grounds: Vec<Ground>,
-    sums: HashMap<PackName, facts::Sum>,
-}
-
-/// One domain: no snapshot refers to chunks of another than its own.
-struct Ground {
-    inner: Arc<Inner>,
-    locator: Arc<Locator>,
-    fetcher: Arc<Fetcher>,
-    marks: Marks,
 }
 
 impl<'a> Pass<'a> {
@@ -216,70 +199,20 @@ impl<'a> Pass<'a> {
     }
 
     async fn mark(&mut self) -> Result<()> {
-        self.observer.event(Event::Stage("reading the index"));
-        let is_of_use = |run: RunName| self.held.machine().is_run_of_use(run.into());
-        let (of_use, others) = facts::split(&self.runs, &is_of_use);
-        let runs = self.open(&of_use, true).await?;
-        if self.snapshots.is_empty() && !self.has_forgotten && !runs.is_empty() {
-            return Err(Error::new(
-                ErrorKind::InvalidInput,
-                "there is no snapshot beside a full index: nothing is freed, for they may have been lost. Look into the \
-                 storage; if there never was one, push before you prune",
-            ));
-        }
-        let merged = facts::worth_merging(&runs, crate::index::MAX_ROWS as u32);
-        self.observer.event(Event::Stage("finding what snapshots need"));
-        self.observer.event(Event::Found { files: self.snapshots.len() as u64, bytes: 0, done: true });
-        let (mut grounds, mut sums, mut run_facts) = (Vec::new(), HashMap::new(), Vec::new());
-        for domain in self.inner.domains.iter() {
-            let inner = self.inner.in_domain(domain.number)?;
-            let own = runs.iter().filter(|run| run.domain() == domain.number).cloned().collect();
-            let ground = self.mark_domain(inner, IndexSet::new(own)).await?;
-            facts::sums(&ground.locator, &ground.marks, &mut sums).await?;
-            run_facts.extend(facts::packs_of(&ground.locator).await?);
-            grounds.push(ground);
-        }
-        let others = Locator::with(self.inner.clone(), Arc::new(IndexSet::new(self.open(&others, false).await?)));
-        run_facts.extend(facts::packs_of(&others).await?);
-        let pack_facts = facts::pack_facts(&self.packs, &sums, self.options, self.inner.options.pack_bytes);
-        let mut machine = self.held.machine();
-        let mut survey = machine.survey();
-        for run in run_facts {
-            survey.run(run.name.into(), run.packs, merged.contains(&run.name));
-        }
-        pack_facts.into_iter().for_each(|facts| survey.pack(facts));
-        let findings = survey.finish();
-        machine.surveyed(findings)?;
-        drop(machine);
-        self.marked = Some(Marked { grounds, sums });
-        Ok(())
-    }
-
-    async fn mark_domain(&self, inner: Arc<Inner>, index: IndexSet) -> Result<Ground> {
-        let locator = Arc::new(Locator::with(inner.clone(), Arc::new(index)));
-        let fetcher = Arc::new(Fetcher::new(inner.clone()));
-        let blocks = Blocks::new(inner.clone(), fetcher.clone(), locator.clone());
-        let held = self.held.clone();
-        let marking = Marking {
-            locator: &locator,
-            blocks: &blocks,
-            packs: &self.packs,
-            standing: &move |pack| held.machine().standing((*pack).into()),
+        let survey = Marker {
+            inner: &self.inner,
+            cache: &self.cache,
+            held: &self.held,
+            options: self.options,
             observer: &*self.observer,
             stop: self.stop,
+            snapshots: &self.snapshots,
+            has_forgotten: self.has_forgotten,
+            runs: &self.runs,
+            packs: &self.packs,
         };
-        let marks = marking.mark(self.snapshots.iter().filter(|snapshot| snapshot.domain == inner.domain)).await?;
-        Ok(Ground { inner, locator, fetcher, marks })
-    }
-
-    /// Opens listed runs; with `whole`, they are brought here. One that cannot be read may list what must stay.
-    async fn open(&self, runs: &[ListedRun], whole: bool) -> Result<Vec<Arc<RunReader>>> {
-        let mut opened = Vec::new();
-        for ListedRun { name, key, length } in runs {
-            let run = locate::bring(&self.inner, &self.cache, *name, key, *length, whole).await;
-            opened.push(Arc::new(run.map_err(|e| e.context("advice", "`backup repair index` lists its packs anew"))?));
-        }
-        Ok(opened)
+        self.marked = Some(survey.mark().await?);
+        Ok(())
     }
 
     async fn copy(&mut self, rescue: &[PackId], repack: &[PackId], report: &mut PruneReport) -> Result<()> {

@@ -246,7 +246,7 @@ pub(crate) fn outcome_of<T>(result: Result<T>) -> Result<Outcome> {
 }
 
 /// The sessions whose runs do not count.
-async fn voided(inner: &Inner) -> Result<Vec<SessionId>> {
+pub(crate) async fn voided(inner: &Inner) -> Result<Vec<SessionId>> {
     let listed = inner.storage.list_all("index/").await?;
     let mut found = Vec::new();
     for (key, _) in listed {

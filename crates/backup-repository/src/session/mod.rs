@@ -15,10 +15,10 @@ pub(crate) use adopt::Adopted;
 pub(crate) use fences::{end_dead, end_lapsed};
 pub(crate) use forget::{forget, forgotten};
 pub(crate) use listed::sessions;
-pub(crate) use live::{LiveSession, Names, outcome_of};
-#[cfg(test)]
-pub(crate) use objects::create_record;
+pub(crate) use live::{LiveSession, Names, outcome_of, voided};
 pub(crate) use objects::{create, is_valid, key_of, occupant};
 pub(crate) use records::condemned;
 pub(crate) use runs::{blocking, write_run};
 pub(crate) use upkeep::Upkeep;
+#[cfg(test)]
+pub(crate) use {live::new_id, objects::create_record};

@@ -1,0 +1,58 @@
+use crate::format::ids::{Kind, PackName};
+use crate::pack::read_stored;
+use crate::repository::Inner;
+use backup_core::{ErrorKind, Event, Observer, Result, StorageExt};
+use futures_util::stream::{StreamExt, iter};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// Footers read at once.
+const AT_ONCE: usize = 16;
+
+/// A pack that stands in no run, whose footer can be read.
+pub(super) struct Unlisted {
+    pub(super) name: PackName,
+    pub(super) length: u64,
+    pub(super) domain: u32,
+    pub(super) kind: Kind,
+    /// Chunks in it.
+    pub(super) chunks: usize,
+}
+
+/// The packs in the storage that are not `listed`. Of those whose footers cannot be read the names are told.
+pub(super) async fn unlisted(
+    inner: &Arc<Inner>,
+    listed: &HashSet<PackName>,
+    observer: &dyn Observer,
+    unreadable: &mut Vec<String>,
+) -> Result<Vec<Unlisted>> {
+    let there = inner.storage.list_all("packs/").await?;
+    let there = there.into_iter().filter_map(|(key, meta)| Some((PackName::from_key(&key)?, meta.size_bytes)));
+    let lacking: Vec<_> = there.filter(|(pack, _)| !listed.contains(pack)).collect();
+    observer.event(Event::Found { files: lacking.len() as u64, bytes: 0, done: true });
+    let read = iter(lacking).map(|(name, length)| async move { (name, length, one(inner, name, length).await) });
+    let mut read = read.buffered(AT_ONCE);
+    let mut found = Vec::new();
+    while let Some((name, length, pack)) = read.next().await {
+        observer.event(Event::Progress { files: 1, bytes: 0 });
+        match pack {
+            Ok((domain, kind, chunks)) => found.push(Unlisted { name, length, domain, kind, chunks }),
+            Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::AccessDenied) => {
+                let because = crate::push::chain(&error);
+                observer.event(Event::Warning(format!("pack {name} stands in no run and cannot be read: {because}")));
+                unreadable.push(name.to_string());
+            }
+            // Deleted since it was listed.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}
+
+/// Domain, kind and number of chunks of a pack, by its header and its footer.
+async fn one(inner: &Arc<Inner>, name: PackName, length: u64) -> Result<(u32, Kind, usize)> {
+    let domain = crate::pack::domain_of(inner, name).await?;
+    let (header, pack) = read_stored(&*inner.in_domain(domain)?, name, length).await?;
+    Ok((domain, header.kind, pack.footer.chunks.len()))
+}

@@ -1,0 +1,173 @@
+//! An index that was lost or damaged is made again from the packs.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "these are tests")]
+
+#[allow(dead_code, reason = "other tests use the rest")]
+#[path = "../roundtrip/memory.rs"]
+mod memory;
+
+use backup_core::*;
+use backup_repository::*;
+use backup_storage::Memory;
+use memory::*;
+use std::sync::Arc;
+use std::time::Duration;
+
+struct Place {
+    storage: Arc<Memory>,
+    cache: tempfile::TempDir,
+}
+
+impl Place {
+    async fn new() -> (Place, Repository) {
+        let (_, recipient) = new_identity();
+        let place = Place { storage: Arc::new(Memory::new()), cache: tempfile::tempdir().unwrap() };
+        let options = RepositoryOptions::default()
+            .with_cache_dir(place.cache.path())
+            .with_threads(2)
+            .with_pack_bytes(100_000)
+            .with_run_rows(40);
+        let repository = Repository::create(place.storage.clone(), &[recipient], options).await.unwrap();
+        (place, repository)
+    }
+
+    async fn keys(&self, prefix: &str) -> Vec<Key> {
+        self.storage.list_all(prefix).await.unwrap().into_iter().map(|(key, _)| key).collect()
+    }
+
+    /// Puts other bytes under a key.
+    async fn spoil(&self, key: &Key) {
+        let mut bytes = self.storage.get_bytes(key, 1 << 30).await.unwrap().to_vec();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        let options = PutOptions::default().with_mode(PutMode::Replace);
+        self.storage.put_bytes(key, bytes.into(), &options).await.unwrap();
+    }
+}
+
+fn noise(seed: u64, len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
+    bytes
+}
+
+fn tree(seeds: std::ops::Range<u64>) -> Tree {
+    seeds.map(|seed| (path(&format!("f{seed:05}")), file(noise(seed, 20_000), 1))).collect()
+}
+
+async fn store(repository: &Repository, name: &str, tree: &Tree) -> BackupId {
+    push(repository, name, MemoryCapture::new(tree, 4096)).await.unwrap().0.summary.id
+}
+
+async fn repair(repository: &Repository) -> Result<RepairReport> {
+    repository.repair_index(Duration::ZERO, Arc::new(Silent), &Stop::new()).await
+}
+
+async fn prune(repository: &Repository) -> Result<PruneReport> {
+    let options = PruneOptions::default().with_grace(Duration::ZERO);
+    repository.prune(&options, Arc::new(Silent), &Stop::new()).await
+}
+
+async fn is_clean(repository: &Repository) -> bool {
+    let options = CheckOptions::default().with_read(ReadData::All);
+    repository.check(options, Arc::new(Silent)).await.unwrap().is_clean()
+}
+
+async fn assert_whole(repository: &Repository, id: &BackupId, tree: &Tree) {
+    let (pulled, lost) = pull(repository, id, &Selection::default()).await.unwrap();
+    assert!(lost.is_empty(), "{lost:?}");
+    assert_same(tree, &pulled);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_that_is_gone_is_made_again() {
+    let (place, repository) = Place::new().await;
+    let first = store(&repository, "a", &tree(0..60)).await;
+    let second = store(&repository, "b", &tree(40..90)).await;
+    assert_eq!(repair(&repository).await.unwrap(), RepairReport::default(), "nothing to do");
+    place.storage.delete(&place.keys("index/").await).await.unwrap();
+    assert!(!is_clean(&repository).await);
+    let report = repair(&repository).await.unwrap();
+    assert_eq!(report.packs_listed as usize, place.keys("packs/").await.len());
+    assert!(report.chunks_listed >= 90, "{report:?}");
+    assert!(is_clean(&repository).await);
+    assert_whole(&repository, &first, &tree(0..60)).await;
+    assert_whole(&repository, &second, &tree(40..90)).await;
+    assert_eq!(repair(&repository).await.unwrap().packs_listed, 0, "once is enough");
+    // What was listed again is known to the next push, and to prune.
+    let (again, ..) = push(&repository, "c", MemoryCapture::new(&tree(0..60), 4096)).await.unwrap();
+    assert_eq!(again.stats.bytes_added, 0);
+    repository.forget(&first).await.unwrap();
+    prune(&repository).await.unwrap();
+    assert!(is_clean(&repository).await);
+    assert_whole(&repository, &second, &tree(40..90)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_run_is_replaced_and_then_goes() {
+    let (place, repository) = Place::new().await;
+    let id = store(&repository, "a", &tree(0..60)).await;
+    let damaged = place.keys("index/").await.remove(0);
+    place.spoil(&damaged).await;
+    // On a machine that knows nothing of it.
+    let report = repair(&repository).await.unwrap();
+    assert_eq!(report.runs_unreadable.len(), 1, "{report:?}");
+    assert!(report.packs_listed > 0);
+    assert!(!is_clean(&repository).await, "the damaged one is still there");
+    let report = prune(&repository).await.unwrap();
+    assert!(report.is_finished(), "{report:?}");
+    assert!(!place.keys("index/").await.contains(&damaged));
+    assert!(is_clean(&repository).await);
+    assert_whole(&repository, &id, &tree(0..60)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prune_condemns_nothing_beside_a_run_that_cannot_be_read() {
+    let (place, repository) = Place::new().await;
+    let first = store(&repository, "a", &tree(0..60)).await;
+    let second = store(&repository, "b", &tree(60..80)).await;
+    repository.forget(&first).await.unwrap();
+    for key in place.keys("index/").await {
+        place.spoil(&key).await;
+    }
+    std::fs::remove_dir_all(place.cache.path()).unwrap();
+    let error = prune(&repository).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Damaged);
+    assert!(error.to_string().contains("repair index"), "{error}");
+    assert!(place.keys("condemned/").await.is_empty());
+    repair(&repository).await.unwrap();
+    let report = prune(&repository).await.unwrap();
+    assert!(report.is_finished() && report.packs_deleted > 0, "{report:?}");
+    assert!(is_clean(&repository).await);
+    assert_whole(&repository, &second, &tree(60..80)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_condemned_does_not_come_back() {
+    let (place, repository) = Place::new().await;
+    store(&repository, "a", &tree(0..3)).await;
+    let first = store(&repository, "b", &tree(10..40)).await;
+    repository.forget(&first).await.unwrap();
+    let condemned = repository.prune(&PruneOptions::default(), Arc::new(Silent), &Stop::new()).await.unwrap();
+    assert!(condemned.packs_condemned > 0);
+    place.storage.delete(&place.keys("index/").await).await.unwrap();
+    let report = repair(&repository).await.unwrap();
+    assert_eq!(report.packs_listed + condemned.packs_condemned, place.keys("packs/").await.len() as u64);
+    assert!(prune(&repository).await.unwrap().is_finished());
+    assert!(is_clean(&repository).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_waits_for_who_was_there_before_and_leaves_no_session() {
+    let (place, repository) = Place::new().await;
+    store(&repository, "a", &tree(0..10)).await;
+    let draft = repository.begin(Spec::new("open", "h"), Arc::new(Silent)).await.unwrap();
+    let error = repair(&repository).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+    let sessions = place.keys("sessions/").await;
+    let open = sessions.iter().filter(|key| key.as_str().ends_with("/0")).count()
+        - sessions.iter().filter(|key| key.as_str().ends_with("/end")).count();
+    assert_eq!(open, 1, "that of the push");
+    draft.abort().await.unwrap();
+    repair(&repository).await.unwrap();
+}

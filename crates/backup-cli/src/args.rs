@@ -87,6 +87,7 @@ pub(crate) enum Command {
     Forget(commands::forget::Forget),
     Prune(commands::prune::Prune),
     Check(commands::check::Check),
+    Repair(commands::repair::Repair),
     Key(commands::key::Key),
     Stats(commands::stats::Stats),
     Version(commands::version::Version),

@@ -14,6 +14,7 @@ pub(crate) mod man;
 pub(crate) mod prune;
 pub(crate) mod pull;
 pub(crate) mod push;
+pub(crate) mod repair;
 pub(crate) mod stats;
 pub(crate) mod version;
 
@@ -35,6 +36,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit> {
         Command::Cat(cat) => cat.run(context).await,
         Command::Forget(forget) => forget.run(context).await,
         Command::Prune(prune) => prune.run(context).await,
+        Command::Repair(repair) => repair.run(context).await,
         Command::Check(check) => check.run(context).await,
         Command::Key(key) => key.run(context).await,
         Command::Stats(stats) => stats.run(context).await,

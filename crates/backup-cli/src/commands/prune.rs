@@ -19,7 +19,7 @@ pub(crate) struct Prune {
     dry_run: bool,
 
     /// How long garbage stays after it was condemned: `24h`, `7d`, `0`
-    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = grace)]
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
     grace: Duration,
 
     /// Wait until all garbage is deleted
@@ -95,14 +95,15 @@ fn show(screen: &Screen, report: &PruneReport, is_dry: bool) -> Result<()> {
     Ok(())
 }
 
-fn grace(text: &str) -> Result<Duration, String> {
+/// A time with its unit, or 0.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     if text == "0" {
         return Ok(Duration::ZERO);
     }
     let wrong = |_| "give a time with its unit, like 24h, 7d or 90min".to_owned();
     let span: jiff::Span = text.parse().map_err(wrong)?;
-    let duration = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(wrong)?;
-    Duration::try_from(duration).map_err(|_| "a grace cannot be negative".to_owned())
+    let time = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(wrong)?;
+    Duration::try_from(time).map_err(|_| "it cannot be negative".to_owned())
 }
 
 #[cfg(test)]
@@ -110,15 +111,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn graces_have_units() {
+    fn times_have_units() {
         let hours = |hours: u64| Ok(Duration::from_secs(hours * 3600));
         assert_eq!(
-            (grace("24h"), grace("7d"), grace("0"), grace("0s")),
+            (duration("24h"), duration("7d"), duration("0"), duration("0s")),
             (hours(24), hours(7 * 24), hours(0), hours(0))
         );
-        assert_eq!(grace("90min"), Ok(Duration::from_secs(5400)));
+        assert_eq!(duration("90min"), Ok(Duration::from_secs(5400)));
         for wrong in ["", "24", "-1h", "soon", "1y"] {
-            assert!(grace(wrong).is_err(), "{wrong}");
+            assert!(duration(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -56,6 +56,23 @@ fn forgotten_data_is_condemned_then_deleted() {
     assert_eq!(wrong.code, 2, "{wrong}");
 }
 
+#[test]
+fn a_lost_index_is_made_again() {
+    let world = World::with_repository();
+    world.file("src/a", noise(1, 1 << 20));
+    world.ok(["push", "--repo", "repo", "src"]);
+    for run in fs::read_dir(world.path("repo/index")).unwrap() {
+        fs::remove_file(run.unwrap().path()).unwrap();
+    }
+    fs::remove_dir_all(world.path("home/.cache")).unwrap();
+    assert_eq!(world.run(["check", "--repo", "repo"]).code, 4);
+    let report = world.ok(["repair", "index", "--repo", "repo", "--json"]).json();
+    assert_eq!(report["packs_listed"], 2, "{report}");
+    world.ok(["check", "--repo", "repo", "--read-data"]);
+    world.ok(["pull", "--repo", "repo", "latest", "--into", "out"]);
+    assert_eq!(fs::read(world.pulled("out", "src/a")).unwrap(), noise(1, 1 << 20));
+}
+
 /// Pushes, forgets and prunes, each killed at some moment: the next command works, and what was finished stays.
 #[test]
 fn a_kill_at_any_moment_harms_no_finished_snapshot() {

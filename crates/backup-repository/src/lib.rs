@@ -12,6 +12,7 @@ mod locate;
 mod meta;
 mod options;
 mod pack;
+mod probe;
 pub mod protocol;
 mod prune;
 mod pull;

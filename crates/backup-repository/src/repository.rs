@@ -99,7 +99,7 @@ impl Repository {
             recipient: newest.recipient(),
             signing: keys.signing.verifying()?,
             chunks: ChunkSizes::default(),
-            create_only: capabilities.create_only,
+            create_only: crate::probe::creates_have_one_winner(&*storage).await?,
             list_lag_ms: capabilities.list_lag.map_or(0, |lag| u64::try_from(lag.as_millis()).unwrap_or(u64::MAX)),
         };
         // The config comes last: a repository exists once its keys do.

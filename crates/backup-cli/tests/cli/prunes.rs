@@ -73,6 +73,48 @@ fn a_lost_index_is_made_again() {
     assert_eq!(fs::read(world.pulled("out", "src/a")).unwrap(), noise(1, 1 << 20));
 }
 
+/// Two machines push while a third forgets and prunes: what is listed in the end is whole.
+#[test]
+fn two_pushes_and_a_prune_at_once() {
+    let world = World::with_repository();
+    for name in ["a", "b"] {
+        world.file(format!("{name}/same"), noise(7, 600_000));
+    }
+    let push = |name: &str| {
+        for round in 0..6_u64 {
+            // What one has removed the other brings, so that condemned chunks are wanted again.
+            let seed = if name == "a" { round } else { 5 - round };
+            world.file(format!("{name}/changing"), noise(100 + seed, 900_000));
+            let tag = format!("{seed}");
+            let cache = format!("cache-{name}");
+            let arguments = ["push", "--repo", "repo", "--name", name, "--tag", &tag, "--cache-dir", &cache, name];
+            world.ok(arguments);
+        }
+    };
+    std::thread::scope(|scope| {
+        let pushes = [scope.spawn(|| push("a")), scope.spawn(|| push("b"))];
+        while pushes.iter().any(|push| !push.is_finished()) {
+            if let [oldest, _, _, ..] = world.ids().as_slice() {
+                world.ok(["forget", "--repo", "repo", oldest]);
+            }
+            let pruned = world.run(["prune", "--repo", "repo", "--grace", "0"]);
+            // Before the first snapshot there is nothing to go by.
+            assert!(pruned.code == 0 || pruned.err.contains("no snapshot beside"), "{pruned}");
+        }
+    });
+    world.ok(["prune", "--repo", "repo", "--grace", "0"]);
+    world.ok(["check", "--repo", "repo", "--read-data"]);
+    let snapshots = world.snapshots();
+    assert!(snapshots.len() >= 2);
+    for snapshot in snapshots {
+        let (id, name) = (snapshot["id"].as_str().unwrap(), snapshot["name"].as_str().unwrap());
+        world.ok(["pull", "--repo", "repo", id, "--into", id]);
+        let seed: u64 = snapshot["tags"][0].as_str().unwrap().parse().unwrap();
+        assert!(fs::read(world.pulled(id, &format!("{name}/changing"))).unwrap() == noise(100 + seed, 900_000));
+        assert!(fs::read(world.pulled(id, &format!("{name}/same"))).unwrap() == noise(7, 600_000));
+    }
+}
+
 /// Pushes, forgets and prunes, each killed at some moment: the next command works, and what was finished stays.
 #[test]
 fn a_kill_at_any_moment_harms_no_finished_snapshot() {

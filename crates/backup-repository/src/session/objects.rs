@@ -8,7 +8,7 @@ use backup_core::{Error, ErrorKind, Key, Result, StorageExt};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// What a session's start and renewals say of it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -23,7 +23,8 @@ pub(crate) struct SessionInfo {
     pub(crate) adopts: Vec<String>,
 }
 
-/// Creates an object of the protocol that is no pack, run or snapshot, and says what came of it.
+/// Creates an object of the protocol that is no pack, run or snapshot, and says what came of it. Where listings lag, it
+/// returns when one shows it.
 ///
 /// # Errors
 /// What the storage said; `Internal` for an object that is written elsewhere.
@@ -50,7 +51,13 @@ pub(crate) async fn create(inner: &Inner, object: &Object, info: &SessionInfo) -
             return Err(Error::new(ErrorKind::Internal, "this object is not written so").context("key", key));
         }
     };
-    create_record(inner, kind, &key, &payload).await
+    let outcome = create_record(inner, kind, &key, &payload).await?;
+    // What follows is a listing that must show it, and what others did before.
+    let lag = Duration::from_millis(inner.config.list_lag_ms);
+    if !lag.is_zero() {
+        tokio::time::sleep(lag).await;
+    }
+    Ok(outcome)
 }
 
 /// Creates a record under its key and says what came of it.

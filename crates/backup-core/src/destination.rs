@@ -1,7 +1,7 @@
+use crate::Observer;
 use crate::{
     Batch, Component, ComponentSpec, Contents, Outcome, Reader, Result, Selection, Status, Supply, Totals, Wanted,
 };
-use crate::{Observer, Restore};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
@@ -310,31 +310,9 @@ pub trait Entries: Send {
     /// `Damaged` for a part of the listing that cannot be read: call again to go on.
     async fn next(&mut self) -> Result<Option<Arc<Batch>>>;
 
-    /// The contents of the batch given last.
+    /// The contents of the batch given last. What it accepted goes on when the next batch is asked for, and is given up when
+    /// the walk is dropped.
     fn supply(&self) -> &dyn Supply;
-}
-
-/// Writes every selected entry of a component through a driver's restore: the loop that all pulls share.
-///
-/// Gives the entries' walk errors (damaged parts of the listing) that were passed over.
-///
-/// # Errors
-/// When the restore as a whole cannot go on.
-pub async fn pour(entries: &mut dyn Entries, restore: &mut dyn Restore) -> Result<Vec<crate::Error>> {
-    let mut passed_over = Vec::new();
-    loop {
-        match entries.next().await {
-            Ok(Some(batch)) => {
-                let wanted = restore.begin(batch).await?;
-                if !wanted.is_empty() {
-                    restore.put(wanted, entries.supply()).await?;
-                }
-            }
-            Ok(None) => return Ok(passed_over),
-            Err(error) if error.kind() == crate::ErrorKind::Damaged => passed_over.push(error),
-            Err(error) => return Err(error),
-        }
-    }
 }
 
 /// Reads one entry's whole content, for small things.

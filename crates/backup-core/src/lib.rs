@@ -42,7 +42,7 @@ pub use connection::{
 };
 pub use destination::{
     Backup, BackupId, Catalogue, CheckOptions, Committed, Destination, Draft, Entries, Finding, Ingest, PushStats,
-    ReadData, Report, Spec, Summary, pour, read_entry,
+    ReadData, Report, Spec, Summary, read_entry,
 };
 pub use entry::{Batch, Entry, EntryKind, Fingerprint, Hole, MAX_BATCH, Metadata, Timestamp, Wanted};
 pub use error::{Error, ErrorKind, Result, Retry};

@@ -104,23 +104,25 @@ pub trait FileReader: Send {
     fn finish(self: Box<Self>, listed: &Entry, read_bytes: u64) -> Result<Entry>;
 }
 
-/// A target being written: `begin` and `put` for each batch, then `finish`. Mirrors [`Capture`].
+/// A target being written: `begin` and `put` for each batch, [`Supply::settle`] behind the last, then `finish`. Mirrors
+/// [`Capture`].
 #[async_trait]
 pub trait Restore: Send {
     /// Takes the next entries in canonical order (directories before what is in them) and says whose content it
-    /// needs. An entry that cannot be made is recorded for `finish`.
+    /// needs. An entry that cannot be made is recorded for `finish`. Contents of earlier batches may still be coming.
     ///
     /// # Errors
     /// When the restore as a whole cannot go on.
     async fn begin(&mut self, batch: Arc<Batch>) -> Result<Wanted>;
 
-    /// Writes the content of wanted entries of the batch begun last.
+    /// Writes the content of wanted entries of the batch begun last, or lets the supply write it until it settles.
     ///
     /// # Errors
     /// When the restore as a whole cannot go on.
     async fn put(&mut self, wanted: Wanted, supply: &dyn Supply) -> Result<()>;
 
-    /// Sets what must come last (metadata of directories) and reports what could not be written.
+    /// Sets what must come last (metadata of directories) and reports what could not be written. The supply has settled:
+    /// whatever `put` handed to it is finished.
     ///
     /// # Errors
     /// When the end could not be reached; entries that failed are in the outcome.
@@ -130,12 +132,21 @@ pub trait Restore: Send {
 /// Where content comes from: the repository's side of [`Restore::put`].
 #[async_trait]
 pub trait Supply: Send + Sync {
-    /// Lets the engine's own threads write verified content through `sink`, pieces in any order. Returns when all of
-    /// `entries` are finished.
+    /// Lets the engine's own threads write verified content through `sink`, pieces in any order. Returns once `entries`
+    /// are accepted, which waits while too much is in flight. Each of them ends with [`FileSink::finish`], exactly once,
+    /// now or later; entries of several batches may be under way at once.
     ///
     /// # Errors
-    /// When the supply failed as a whole. One entry that is damaged goes to [`FileSink::finish`].
+    /// When the supply failed as a whole, also with what it accepted before: no more comes, and what is not finished may
+    /// never be. One entry that is damaged goes to [`FileSink::finish`].
     async fn files(&self, sink: Arc<dyn FileSink>, entries: &[u64]) -> Result<()>;
+
+    /// Waits until everything that `files` accepted is finished. Who drives a restore calls it before
+    /// [`Restore::finish`]; a driver that needs the files themselves calls it in [`Restore::put`], any number of times.
+    ///
+    /// # Errors
+    /// When the supply failed as a whole.
+    async fn settle(&self) -> Result<()>;
 
     /// One entry's content as a stream, holes as zeros. Damage comes out of the reader as an error.
     ///

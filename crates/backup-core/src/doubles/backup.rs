@@ -3,7 +3,7 @@ use crate::*;
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::io::Cursor;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// A backup of one entry list per component. Entries whose name ends with `damaged` fail when read, and `hole` in the listing fails.
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ impl Backup for TestBackup {
         let names = self.contents.keys().copied().filter(|name| selection.takes(&path(name))).collect();
         Ok(Box::new(TestEntries {
             names,
-            supply: TestSupply { contents: self.contents.clone(), batch: Arc::default() },
+            supply: TestSupply { contents: self.contents.clone(), batch: Arc::default(), accepted: Mutex::default() },
         }))
     }
 }
@@ -53,6 +53,8 @@ struct TestEntries {
 struct TestSupply {
     contents: Arc<BTreeMap<&'static str, Vec<u8>>>,
     batch: Arc<Batch>,
+    /// Accepted and not written yet: nothing is, before it settles.
+    accepted: Mutex<Vec<(Arc<dyn FileSink>, u64, String)>>,
 }
 
 #[async_trait]
@@ -75,11 +77,15 @@ impl Entries for TestEntries {
 #[async_trait]
 impl Supply for TestSupply {
     async fn files(&self, sink: Arc<dyn FileSink>, entries: &[u64]) -> Result<()> {
-        for entry in entries {
-            let name = name_of(&self.batch, *entry);
-            sink.write(*entry, 0, &self.contents[name.as_str()])?;
+        let accepted = entries.iter().map(|entry| (sink.clone(), *entry, name_of(&self.batch, *entry)));
+        self.accepted.lock().unwrap().extend(accepted);
+        Ok(())
+    }
+    async fn settle(&self) -> Result<()> {
+        for (sink, entry, name) in std::mem::take(&mut *self.accepted.lock().unwrap()) {
+            sink.write(entry, 0, &self.contents[name.as_str()])?;
             let damaged = || Err(Error::new(ErrorKind::Damaged, "a chunk"));
-            sink.finish(*entry, if name.ends_with("damaged") { damaged() } else { Ok(()) });
+            sink.finish(entry, if name.ends_with("damaged") { damaged() } else { Ok(()) });
         }
         Ok(())
     }

@@ -173,6 +173,10 @@ impl<F: FnOnce() + Send> Supply for Meanwhile<F> {
         Ok(())
     }
 
+    async fn settle(&self) -> Result<()> {
+        Ok(())
+    }
+
     async fn stream(&self, _: u64) -> Result<Reader> {
         unreachable!("files are not streamed")
     }
@@ -263,6 +267,10 @@ async fn a_restore_that_is_dropped_leaves_no_part_of_a_file() {
             }
             self.0.notify_one();
             std::future::pending().await
+        }
+
+        async fn settle(&self) -> Result<()> {
+            unreachable!("it never comes so far")
         }
 
         async fn stream(&self, _: u64) -> Result<Reader> {

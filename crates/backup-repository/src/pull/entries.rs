@@ -21,6 +21,13 @@ pub(crate) struct Listed {
     pub(crate) contents: Vec<Content>,
 }
 
+impl Listed {
+    /// The content of an entry of the batch, by its number.
+    pub(crate) fn content(&self, number: u64) -> Option<&Content> {
+        self.contents.get(usize::try_from(number.checked_sub(self.batch.first)?).ok()?)
+    }
+}
+
 /// A walk over one component; it runs ahead of who asks.
 pub(crate) struct RepositoryEntries {
     batches: mpsc::Receiver<Result<Listed>>,

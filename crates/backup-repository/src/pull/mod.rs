@@ -1,5 +1,6 @@
-//! Pull: the metadata tree is walked in path order, contents are planned batch by batch, each segment is fetched and
-//! unpacked once per window, and verified chunks are written by worker threads in whatever order they come.
+//! Pull: the metadata tree is walked in path order, contents are planned batch by batch, a few batches are under way at
+//! once, each segment is fetched and unpacked once per batch, and verified chunks are written by worker threads in
+//! whatever order they come.
 
 mod backup;
 mod blocks;

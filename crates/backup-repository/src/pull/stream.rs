@@ -19,8 +19,7 @@ const ZEROS: usize = 256 << 10;
 
 /// One entry's content from first to last, holes as zeros.
 pub(crate) fn stream(store: Arc<Store>, listed: Arc<Listed>, number: u64) -> Result<Reader> {
-    let at = number.checked_sub(listed.batch.first).and_then(|at| usize::try_from(at).ok());
-    let content = at.and_then(|at| Some((listed.batch.entries.get(at)?.clone(), listed.contents.get(at)?.clone())));
+    let content = listed.batch.get(number).cloned().zip(listed.content(number).cloned());
     let (entry, content) = content
         .ok_or_else(|| Error::new(ErrorKind::InvalidInput, "the entry is not in the batch").context("entry", number))?;
     let (send, received) = mpsc::channel(AHEAD);

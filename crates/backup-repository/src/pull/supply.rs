@@ -16,9 +16,12 @@ use std::collections::HashSet;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinSet;
 
-/// Uses of chunks that are planned together.
-const WINDOW: usize = 64 << 10;
+/// Uses of chunks of one batch that are planned together, some 200 bytes each.
+const WINDOW: usize = 16 << 10;
+/// Batches whose contents are under way, so that the threads have work while the next one is begun and planned.
+const BATCHES: usize = 3;
 /// Sealed bytes fetched and not yet written.
 const IN_FLIGHT_BYTES: usize = 24 << 20;
 
@@ -37,15 +40,17 @@ impl Store {
     }
 }
 
-/// The contents of the batch given last.
+/// The contents of the batch given last, and those of earlier ones that are still under way.
 pub(crate) struct RepositorySupply {
     store: Arc<Store>,
     current: Mutex<Option<Arc<Listed>>>,
+    /// A task for each batch. They end with the supply.
+    running: tokio::sync::Mutex<JoinSet<Result<()>>>,
 }
 
 impl RepositorySupply {
     pub(crate) fn new(store: Arc<Store>) -> Self {
-        RepositorySupply { store, current: Mutex::new(None) }
+        RepositorySupply { store, current: Mutex::new(None), running: tokio::sync::Mutex::default() }
     }
 
     pub(crate) fn set(&self, listed: Listed) {
@@ -62,36 +67,20 @@ impl RepositorySupply {
 impl Supply for RepositorySupply {
     async fn files(&self, sink: Arc<dyn FileSink>, entries: &[u64]) -> Result<()> {
         let listed = self.current()?;
-        let (ended, mut endings) = mpsc::unbounded_channel();
-        let content_of = |number: u64| {
-            let at = usize::try_from(number.checked_sub(listed.batch.first)?).ok()?;
-            listed.contents.get(at)
-        };
-        let slots = entries.iter().map(|number| Slot {
-            number: *number,
-            missing: AtomicU64::new(content_of(*number).map_or(0, Content::chunks)),
-            failed: Mutex::new(None),
-        });
-        let window = Arc::new(Window { sink, batch: listed.batch.clone(), slots: slots.collect(), ended });
-        let mut run = Run {
-            store: &self.store,
-            window: window.clone(),
-            endings: &mut endings,
-            plan: Plan::default(),
-            tried: HashSet::new(),
-        };
-        let mut empty = Vec::new();
-        for (slot, number) in (0u32..).zip(entries) {
-            match content_of(*number) {
-                Some(content) if content.chunks() > 0 => run.content(slot, content).await?,
-                _ => empty.push(slot),
-            }
+        let mut running = self.running.lock().await;
+        while running.len() >= BATCHES {
+            ended(&mut running).await?;
         }
-        let finish = !empty.is_empty();
-        if finish {
-            self.store.pool.send(Job::Finish { window, slots: empty })?;
+        running.spawn(Run::new(self.store.clone(), listed, sink, entries).to_end());
+        Ok(())
+    }
+
+    async fn settle(&self) -> Result<()> {
+        let mut running = self.running.lock().await;
+        while !running.is_empty() {
+            ended(&mut running).await?;
         }
-        run.carry_out(usize::from(finish)).await
+        Ok(())
     }
 
     async fn stream(&self, entry: u64) -> Result<Reader> {
@@ -99,17 +88,55 @@ impl Supply for RepositorySupply {
     }
 }
 
-/// One call's planning and waiting.
-struct Run<'a> {
-    store: &'a Arc<Store>,
+/// Waits for any one batch.
+async fn ended(running: &mut JoinSet<Result<()>>) -> Result<()> {
+    match running.join_next().await {
+        Some(Ok(result)) => result,
+        Some(Err(e)) => Err(Error::new(ErrorKind::Internal, "a pull panicked: please report").source(e)),
+        None => Ok(()),
+    }
+}
+
+/// One batch's planning and waiting.
+struct Run {
+    store: Arc<Store>,
+    listed: Arc<Listed>,
     window: Arc<Window>,
-    endings: &'a mut mpsc::UnboundedReceiver<Ended>,
+    endings: mpsc::UnboundedReceiver<Ended>,
     plan: Plan,
     /// Places that turned out to be damaged.
     tried: HashSet<(SegmentPlace, ChunkId)>,
 }
 
-impl Run<'_> {
+impl Run {
+    fn new(store: Arc<Store>, listed: Arc<Listed>, sink: Arc<dyn FileSink>, entries: &[u64]) -> Self {
+        let (ended, endings) = mpsc::unbounded_channel();
+        let slots = entries.iter().map(|number| Slot {
+            number: *number,
+            missing: AtomicU64::new(listed.content(*number).map_or(0, Content::chunks)),
+            failed: Mutex::new(None),
+        });
+        let window = Arc::new(Window { sink, batch: listed.batch.clone(), slots: slots.collect(), ended });
+        Run { store, listed, window, endings, plan: Plan::default(), tried: HashSet::new() }
+    }
+
+    /// Returns when every entry is finished.
+    async fn to_end(mut self) -> Result<()> {
+        let (listed, window) = (self.listed.clone(), self.window.clone());
+        let mut empty = Vec::new();
+        for (place, slot) in (0u32..).zip(&window.slots) {
+            match listed.content(slot.number) {
+                Some(content) if content.chunks() > 0 => self.content(place, content).await?,
+                _ => empty.push(place),
+            }
+        }
+        let finish = !empty.is_empty();
+        if finish {
+            self.store.pool.send(Job::Finish { window, slots: empty })?;
+        }
+        self.carry_out(usize::from(finish)).await
+    }
+
     /// Plans an entry's chunks; a full plan is carried out before the next.
     async fn content(&mut self, slot: u32, content: &Content) -> Result<()> {
         let mut list = ListReader::new(content)?;

@@ -99,6 +99,10 @@ impl Supply for MemorySupply {
         Ok(())
     }
 
+    async fn settle(&self) -> Result<()> {
+        Ok(())
+    }
+
     async fn stream(&self, entry: u64) -> Result<Reader> {
         let kept = self.kept(entry)?;
         if kept.damaged {

@@ -2,7 +2,7 @@ use super::collector::Collector;
 use super::pieces::Pieces;
 use backup_core::{
     Batch, Component, ComponentSpec, Entry, Error, ErrorKind, MAX_BATCH, Observer, Outcome, Result, Selection, Session,
-    SourceDescription, SourceDriver, Status, Totals, TreePath, Wanted,
+    SourceDescription, SourceDriver, Status, Supply, Totals, TreePath, Wanted,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -150,27 +150,21 @@ impl Captured {
     ) -> Result<Outcome> {
         let mut restore = driver.restore(at, &self.component(), observer).await?;
         let chosen: Vec<Entry> = self.entries.iter().filter(|entry| selection.takes(&entry.path)).cloned().collect();
+        let content = |entry: &Entry| Some((entry.clone(), self.contents.get(&entry.path)?.clone()));
+        let contents: BTreeMap<u64, _> =
+            (0..).zip(&chosen).filter_map(|(number, entry)| Some((number, content(entry)?))).collect();
+        let supply = Pieces::new(contents, damaged.clone());
         let mut first = 0;
         for entries in chosen.chunks(MAX_BATCH) {
             let batch = Arc::new(Batch { first, entries: entries.to_vec() });
             first += entries.len() as u64;
-            let wanted = restore.begin(batch.clone()).await?;
-            if wanted.is_empty() {
-                continue;
+            let wanted = restore.begin(batch).await?;
+            if !wanted.is_empty() {
+                restore.put(wanted, &supply).await?;
             }
-            let content = |number: &u64| {
-                let entry = batch.get(*number)?;
-                Some((*number, (entry.clone(), self.contents.get(&entry.path)?.clone())))
-            };
-            let contents: BTreeMap<u64, _> = batch.numbered().filter_map(|(number, _)| content(&number)).collect();
-            if let Some(number) = wanted.0.iter().find(|number| !contents.contains_key(number)) {
-                return Err(Error::new(ErrorKind::Damaged, "content is wanted of an entry that has none")
-                    .context("entry", number));
-            }
-            let supply = Pieces::new(contents, damaged.clone());
-            restore.put(wanted, &supply).await?;
-            supply.check()?;
         }
+        supply.settle().await?;
+        supply.check()?;
         restore.finish().await
     }
 }

@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// No multiple of a page, so that pieces and holes do not end together.
 const PIECE: usize = 30_011;
 
-/// Supplies contents from memory: large ones in pieces from two threads, not in order.
+/// Supplies contents from memory: large ones in pieces from two threads, not in order, and nothing before it has to settle.
 pub struct Pieces {
     contents: Arc<BTreeMap<u64, (Entry, Vec<u8>)>>,
     damaged: BTreeSet<TreePath>,
+    accepted: Mutex<Vec<(Arc<dyn FileSink>, u64)>>,
     broken: Mutex<Option<&'static str>>,
 }
 
@@ -21,7 +22,7 @@ type Piece = (u64, u64, std::ops::Range<usize>);
 impl Pieces {
     /// Contents (holes left out) by number; those of `damaged` paths fail after their first piece.
     pub fn new(contents: BTreeMap<u64, (Entry, Vec<u8>)>, damaged: BTreeSet<TreePath>) -> Self {
-        Pieces { contents: Arc::new(contents), damaged, broken: Mutex::default() }
+        Pieces { contents: Arc::new(contents), damaged, accepted: Mutex::default(), broken: Mutex::default() }
     }
 
     /// Whether the restore kept to its side of the contract.
@@ -57,11 +58,19 @@ impl Pieces {
 #[async_trait]
 impl Supply for Pieces {
     async fn files(&self, sink: Arc<dyn FileSink>, entries: &[u64]) -> Result<()> {
-        for number in entries {
-            let Some((entry, data)) = self.contents.get(number) else {
-                return Err(Error::new(ErrorKind::InvalidInput, "content of an entry that has none"));
-            };
-            let mut pieces = Pieces::pieces(*number, entry, data);
+        if !entries.iter().all(|number| self.contents.contains_key(number)) {
+            return Err(Error::new(ErrorKind::InvalidInput, "content of an entry that has none"));
+        }
+        let accepted = entries.iter().map(|number| (sink.clone(), *number));
+        self.accepted.lock().unwrap_or_else(PoisonError::into_inner).extend(accepted);
+        Ok(())
+    }
+
+    async fn settle(&self) -> Result<()> {
+        let accepted = std::mem::take(&mut *self.accepted.lock().unwrap_or_else(PoisonError::into_inner));
+        for (sink, number) in accepted {
+            let Some((entry, data)) = self.contents.get(&number) else { continue };
+            let mut pieces = Pieces::pieces(number, entry, data);
             let damaged = self.damaged.contains(&entry.path);
             if damaged {
                 pieces.truncate(1);
@@ -88,7 +97,6 @@ impl Supply for Pieces {
                 result = result.and(Err(Error::new(ErrorKind::Damaged, "the content breaks off")));
             }
             let failed = result.is_err();
-            let (sink, number) = (sink.clone(), *number);
             let done = tokio::task::spawn_blocking(move || sink.finish(number, result))
                 .await
                 .map_err(|e| Error::new(ErrorKind::Internal, "a thread panicked").source(e))?;

@@ -38,7 +38,8 @@ impl Tally {
         self.content.entries_damaged.load(Relaxed)
     }
 
-    /// Restores every entry of the walk. Damaged parts of the listing are noted and passed over.
+    /// Restores every entry of the walk, up to where only the restore's end is left. Damaged parts of the listing are noted
+    /// and passed over.
     pub(super) async fn pour(&mut self, entries: &mut dyn Entries, restore: &mut dyn Restore) -> Result<()> {
         loop {
             match entries.next().await {
@@ -50,7 +51,7 @@ impl Tally {
                         restore.put(wanted, &supply).await?;
                     }
                 }
-                Ok(None) => return Ok(()),
+                Ok(None) => return entries.supply().settle().await,
                 Err(error) if error.kind() == ErrorKind::Damaged => self.damage.push(error),
                 Err(error) => return Err(error),
             }
@@ -75,6 +76,10 @@ struct Watched<'a> {
 impl Supply for Watched<'_> {
     async fn files(&self, sink: Arc<dyn FileSink>, entries: &[u64]) -> Result<()> {
         self.supply.files(Arc::new(WatchedSink { sink, content: self.content.clone() }), entries).await
+    }
+
+    async fn settle(&self) -> Result<()> {
+        self.supply.settle().await
     }
 
     async fn stream(&self, entry: u64) -> Result<Reader> {

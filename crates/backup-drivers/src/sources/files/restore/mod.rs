@@ -89,8 +89,13 @@ impl Restore for FilesRestore {
         let batch = self.batch.clone().ok_or_else(|| defect("contents of no batch"))?;
         while !wanted.is_empty() {
             let of = batch.clone();
-            let sink = self.step(move |work| Ok(work.sink(&of))).await?;
+            let (sink, has_links) = self.step(move |work| Ok((work.sink(&of), work.has_links()))).await?;
             supply.files(sink.clone(), &wanted.0).await?;
+            if !has_links {
+                return Ok(());
+            }
+            // Further names can only be given to a file that is there.
+            supply.settle().await?;
             let of = batch.clone();
             wanted = self.step(move |work| work.link(&of, &sink)).await?;
         }

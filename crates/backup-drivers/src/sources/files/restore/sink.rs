@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// So many files are open for writing at once; of more, the oldest are closed and opened again when they go on.
+/// So many files of a batch are open for writing at once; of more, the oldest are closed and opened again when they go on.
 const MAX_OPEN: usize = 64;
 
 /// Takes the contents of one batch, on the engine's threads. What is not finished when it is dropped is removed.

@@ -133,6 +133,11 @@ impl Work {
         Arc::new(Sink::new(batch.clone(), std::mem::take(&mut self.slots), self.ground.clone()))
     }
 
+    /// Whether files of the batch begun last have further names, here or in batches to come.
+    pub(super) fn has_links(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
     /// After contents have come: remembers files with further names, makes those names, and gives what needs content
     /// of its own because that did not work.
     pub(super) fn link(&mut self, batch: &Batch, sink: &Sink) -> Result<Wanted> {

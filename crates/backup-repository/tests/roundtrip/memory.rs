@@ -12,12 +12,14 @@ pub struct Node {
     pub metadata: Metadata,
     pub content: Vec<u8>,
     pub holes: Vec<Hole>,
+    pub link_group: Option<u64>,
     /// Changes whenever content or metadata do.
     pub version: u64,
 }
 
 pub fn file(content: impl Into<Vec<u8>>, version: u64) -> Node {
-    Node { kind: EntryKind::File, metadata: Metadata::default(), content: content.into(), holes: Vec::new(), version }
+    let (kind, metadata) = (EntryKind::File, Metadata::default());
+    Node { kind, metadata, content: content.into(), holes: Vec::new(), link_group: None, version }
 }
 
 pub fn directory() -> Node {
@@ -39,6 +41,7 @@ impl Node {
         let mut entry = Entry::new(path.clone(), self.kind.clone());
         entry.metadata = self.metadata.clone();
         entry.holes = self.holes.clone();
+        entry.link_group = self.link_group;
         if entry.has_content() {
             entry.size_bytes = Some(self.size());
         }
@@ -265,7 +268,8 @@ pub async fn pull(from: &dyn Catalogue, id: &BackupId, selection: &Selection) ->
 pub fn assert_same(tree: &Tree, pulled: &Pulled) {
     assert_eq!(tree.keys().collect::<Vec<_>>(), pulled.keys().collect::<Vec<_>>());
     for ((path, node), (entry, bytes)) in tree.iter().zip(pulled.values()) {
-        assert_eq!((&node.kind, &node.metadata, &node.holes), (&entry.kind, &entry.metadata, &entry.holes), "{path}");
+        let listed = (&node.kind, &node.metadata, &node.holes, node.link_group);
+        assert_eq!(listed, (&entry.kind, &entry.metadata, &entry.holes, entry.link_group), "{path}");
         assert!(*bytes.as_ref().unwrap() == node.bytes(), "the bytes of {path} differ");
     }
 }

@@ -3,9 +3,10 @@
 use crate::format::ids::{PackName, RunName, SessionId};
 use crate::format::record::{MAX_RECORD, RawRecord, RecordKind, from_json};
 use crate::format::snapshot::{TreeRoot, read_body, snapshot_key};
+use crate::notes::forgotten;
 use crate::protocol::{Lease, ListedSession, ListedSnapshot, ListedTombstone, Object, Tombstone};
 use crate::repository::Inner;
-use crate::session::{forgotten, is_valid, key_of};
+use crate::session::{is_valid, key_of};
 use backup_core::{Error, ErrorKind, Key, Result, StorageExt};
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use std::collections::{BTreeMap, HashMap};

@@ -10,6 +10,7 @@ mod keys;
 mod locate;
 #[allow(dead_code, unused_imports, reason = "comparing trees and seeking are for the milestones that follow")]
 mod meta;
+mod notes;
 mod options;
 mod pack;
 mod probe;
@@ -31,6 +32,7 @@ pub use format::credential::WriterCredential;
 pub use format::ids::{ChunkId, Kind, PackName, RepositoryId, RunName, SessionId, SessionObject};
 pub use format::owner::{OwnerIdentity, OwnerRecipient, new_identity, recipient_of};
 pub use keys::{Keys, OwnerInfo, Rotated, WriterInfo, WriterSpec};
+pub use notes::Note;
 pub use options::RepositoryOptions;
 pub use prune::{PruneOptions, PruneReport};
 pub use repair::RepairReport;

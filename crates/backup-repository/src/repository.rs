@@ -7,6 +7,7 @@ use crate::format::owner::{Domain, OwnerIdentity, OwnerKeys, OwnerRecipient};
 use crate::format::record::{MAX_RECORD, RawRecord, RecordKind};
 use crate::format::snapshot::{Head, read_head, snapshot_key, to_ms};
 use crate::keys::{Access, KeyFolder, Signer, Signers, write_owner};
+use crate::notes::Folder;
 use crate::options::RepositoryOptions;
 use crate::protocol::Occupant;
 use backup_core::{Error, ErrorKind, Key, Result, StorageDriver, StorageExt};
@@ -50,6 +51,13 @@ pub(crate) struct Snapshot {
     pub(crate) signer: SignerId,
     /// At the end of its record.
     pub(crate) hash: [u8; 32],
+}
+
+/// What listings of the snapshots and the notes showed.
+pub(crate) struct Listed {
+    /// Oldest first, each with the storage's time.
+    pub(crate) snapshots: Vec<(SessionId, SystemTime)>,
+    pub(crate) notes: Folder,
 }
 
 /// What opening has found out, before `keys/` is read.
@@ -201,10 +209,16 @@ impl Inner {
         if number == self.domain {
             return Ok(self.clone());
         }
-        let domain = self.domains.iter().find(|domain| domain.number == number).ok_or_else(|| {
-            Error::new(ErrorKind::AccessDenied, "the keys of this domain are not here").context("domain", number)
-        })?;
+        let domain = self.domains.iter().find(|domain| domain.number == number).ok_or_else(|| not_here(number))?;
         Ok(Arc::new(Inner { domain: number, keys: domain.keys.clone(), ..Inner::clone(self) }))
+    }
+
+    /// The index key of a domain.
+    ///
+    /// # Errors
+    /// `AccessDenied` when it is not here.
+    pub(crate) fn index_key_of(&self, number: u32) -> Result<&IndexKey> {
+        self.index_keys().find(|(domain, _)| *domain == number).map(|(_, key)| key).ok_or_else(|| not_here(number))
     }
 
     /// The index keys of all domains that are known here, and their numbers.
@@ -271,21 +285,26 @@ impl Inner {
 
     /// Every snapshot's id, oldest first.
     pub(crate) async fn snapshot_ids(&self) -> Result<Vec<SessionId>> {
+        Ok(self.listed().await?.snapshots.into_iter().map(|(id, _)| id).collect())
+    }
+
+    /// Every snapshot that is not forgotten, and the notes: a listing of each.
+    pub(crate) async fn listed(&self) -> Result<Listed> {
         let listed = self.storage.list_all("snapshots/").await?;
         // Read after the snapshots: one that its writer created once more after it was forgotten does not come back.
-        let forgotten = crate::session::forgotten(self).await?;
-        let mut ids = Vec::new();
+        let notes = Folder::read(self).await?;
+        let mut snapshots = Vec::new();
         for (key, meta) in listed {
             let id = key.as_str().strip_prefix("snapshots/").and_then(|id| SessionId::from_hex(id).ok());
             if let Some(id) = id
                 && snapshot_key(&id)? == key
-                && !forgotten.contains(&id)
+                && !notes.is_forgotten(self, &id).await?
                 && !(meta.size_bytes <= MAX_TOMBSTONE && is_tombstone(self, &key).await?)
             {
-                ids.push(id);
+                snapshots.push((id, meta.modified));
             }
         }
-        Ok(ids)
+        Ok(Listed { snapshots, notes })
     }
 }
 
@@ -297,6 +316,10 @@ async fn is_tombstone(inner: &Inner, key: &Key) -> Result<bool> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
         Err(error) => Err(error),
     }
+}
+
+fn not_here(domain: u32) -> Error {
+    Error::new(ErrorKind::AccessDenied, "the keys of this domain are not here").context("domain", domain)
 }
 
 fn own_config(configs: &[Config], repository: RepositoryId, owners: crate::crypto::VerifyingKey) -> Option<Config> {

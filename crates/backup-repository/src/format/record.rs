@@ -36,6 +36,7 @@ pub(crate) enum RecordKind {
     Card = 15,
     Identity = 16,
     Domain = 17,
+    Note = 18,
 }
 
 impl RecordKind {

@@ -3,9 +3,10 @@
 use crate::format::ids::{PackName, RunName, SessionId};
 use crate::format::record::{MAX_RECORD, RawRecord, RecordKind, from_json};
 use crate::format::snapshot::{TreeRoot, read_body, snapshot_key};
+use crate::notes::forgotten;
 use crate::protocol::{ListedSnapshot, ListedTombstone, Tombstone};
 use crate::repository::Inner;
-use crate::session::{forgotten, is_valid};
+use crate::session::is_valid;
 use backup_core::{Error, ErrorKind, Key, Result, StorageExt};
 use futures_util::stream::{StreamExt, iter};
 use std::collections::HashMap;

@@ -128,7 +128,7 @@ impl<'a> Pass<'a> {
                 PruneTask::ListSnapshots => {
                     self.observer.event(Event::Stage("reading snapshots"));
                     let (listed, marked) = listing::snapshots(&self.inner, self.now).await?;
-                    self.has_forgotten = !crate::session::forgotten(&self.inner).await?.is_empty();
+                    self.has_forgotten = !crate::notes::forgotten(&self.inner).await?.is_empty();
                     report.snapshots = marked.len() as u64;
                     self.snapshots = marked;
                     self.held.machine().snapshots(listed)?;

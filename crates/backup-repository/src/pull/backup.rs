@@ -7,6 +7,7 @@ use crate::format::ids::SessionId;
 use crate::format::snapshot::{StoredComponent, read_body};
 use crate::locate::Locator;
 use crate::meta::{Ranges, Root, Walk};
+use crate::notes;
 use crate::repository::Inner;
 use backup_core::{Backup, Component, Entries, Error, ErrorKind, Observer, Result, Selection, Summary};
 use std::fmt;
@@ -31,7 +32,7 @@ impl RepositoryBackup {
         inner.need_owner("read a snapshot")?;
         let snapshot = inner.snapshot(&id).await?;
         let inner = inner.in_domain(snapshot.head.domain)?;
-        let summary = snapshot.head.summary(id)?;
+        let summary = notes::summary(&inner, &id, &snapshot.head).await?;
         let stored =
             read_body(&snapshot.key, &inner.identities, &snapshot.payload).map_err(|e| e.context("snapshot", id))?;
         let fetcher = Arc::new(Fetcher::new(inner.clone()));

@@ -1,10 +1,9 @@
-use super::objects::{SessionInfo, create, key_of};
+use super::objects::{SessionInfo, create};
 use crate::format::ids::SessionId;
 use crate::format::snapshot::snapshot_key;
-use crate::protocol::{Forget, ForgetTask, Object};
+use crate::protocol::{Forget, ForgetTask};
 use crate::repository::Inner;
-use backup_core::{ErrorKind, Result, StorageExt};
-use std::collections::HashSet;
+use backup_core::{ErrorKind, Result};
 
 /// Forgets a snapshot: from the note on it does not count, whatever becomes of the object.
 ///
@@ -25,24 +24,4 @@ pub(crate) async fn forget(inner: &Inner, snapshot: SessionId) -> Result<()> {
             ForgetTask::Done => return Ok(()),
         }
     }
-}
-
-/// The snapshots that notes say are forgotten.
-///
-/// # Errors
-/// What the storage said.
-pub(crate) async fn forgotten(inner: &Inner) -> Result<HashSet<SessionId>> {
-    let listed = inner.storage.list_all("notes/").await?;
-    let mut found = HashSet::new();
-    for (key, _) in listed {
-        let session = key.as_str().split('/').nth(1).and_then(|text| SessionId::from_hex(text).ok());
-        // Nobody without an owner's key can make a snapshot vanish by a note.
-        if let Some(session) = session
-            && key_of(&Object::Forgotten(session))? == key
-            && super::objects::is_valid(inner, crate::format::record::RecordKind::Forgotten, &key).await?
-        {
-            found.insert(session);
-        }
-    }
-    Ok(found)
 }

@@ -13,12 +13,12 @@ mod upkeep;
 
 pub(crate) use adopt::Adopted;
 pub(crate) use fences::{end_dead, end_lapsed};
-pub(crate) use forget::{forget, forgotten};
+pub(crate) use forget::forget;
 pub(crate) use listed::sessions;
+#[cfg(test)]
+pub(crate) use live::new_id;
 pub(crate) use live::{LiveSession, Names, outcome_of, voided};
-pub(crate) use objects::{create, is_valid, key_of, occupant};
+pub(crate) use objects::{create, create_record, is_valid, key_of, occupant};
 pub(crate) use records::condemned;
 pub(crate) use runs::{blocking, write_run};
 pub(crate) use upkeep::Upkeep;
-#[cfg(test)]
-pub(crate) use {live::new_id, objects::create_record};

@@ -1,0 +1,58 @@
+use super::folder::Folder;
+use super::note;
+use crate::format::ids::SessionId;
+use crate::repository::Inner;
+use crate::session;
+use backup_core::{Error, ErrorKind, Key, Result};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use std::collections::HashSet;
+
+/// Small objects read at once.
+pub(super) const AT_ONCE: usize = 16;
+
+/// The snapshots that owners have forgotten.
+///
+/// # Errors
+/// What the storage said.
+pub(crate) async fn forgotten(inner: &Inner) -> Result<HashSet<SessionId>> {
+    let folder = Folder::read(inner).await?;
+    let read = stream::iter(folder.said_forgotten()).map(|snapshot| {
+        let folder = &folder;
+        async move { Ok::<_, Error>(folder.is_forgotten(inner, &snapshot).await?.then_some(snapshot)) }
+    });
+    let found: Vec<Option<SessionId>> = read.buffer_unordered(AT_ONCE).try_collect().await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// Forgets a snapshot unless it is held.
+///
+/// # Errors
+/// `AccessDenied` for one that is held; what the storage said.
+pub(crate) async fn forget(inner: &Inner, snapshot: SessionId) -> Result<()> {
+    let folder = Folder::read_one(inner, &snapshot).await?;
+    match inner.snapshot(&snapshot).await {
+        Ok(found) => refuse_held(inner, &folder, &snapshot, found.head.domain).await?,
+        // One that does not count goes, too: it would hold up every prune.
+        Err(error) if error.kind() == ErrorKind::Damaged => {}
+        Err(error) => return Err(error),
+    }
+    session::forget(inner, snapshot).await?;
+    let numbers = folder.numbers(&snapshot).iter();
+    let keys: Vec<Key> = numbers.map(|number| note::key(&snapshot, *number)).collect::<Result<_>>()?;
+    if keys.is_empty() {
+        return Ok(());
+    }
+    match inner.storage.delete(&keys).await {
+        // A storage that keeps them (object lock) keeps garbage.
+        Err(error) if error.kind() != ErrorKind::AccessDenied => Err(error),
+        _ => Ok(()),
+    }
+}
+
+async fn refuse_held(inner: &Inner, folder: &Folder, snapshot: &SessionId, domain: u32) -> Result<()> {
+    let Some((_, note)) = folder.note(inner, snapshot, inner.index_key_of(domain)?).await? else { return Ok(()) };
+    let Some(reason) = note.hold else { return Ok(()) };
+    let held =
+        Error::new(ErrorKind::AccessDenied, "the snapshot is held: release it first").context("snapshot", snapshot);
+    Err(if reason.is_empty() { held } else { held.context("reason", reason) })
+}

@@ -164,7 +164,7 @@ pub struct Summary {
     /// When it came, by the storage's clock, as the first owner who saw it has signed; none before that.
     pub received: Option<SystemTime>,
     /// Whether nothing speaks for its time: nobody has signed when it came, and by the storage's clock that was more than
-    /// a day away from [`Summary::time`]. Retention neither drops it nor counts it.
+    /// a day away from [`Summary::time`]. A policy should neither drop it nor let it take another's place.
     pub untimely: bool,
     /// How long it took.
     pub duration: Duration,

@@ -83,12 +83,16 @@ pub(crate) enum Command {
     Diff(commands::diff::Diff),
     #[command(visible_alias = "dump")]
     Cat(commands::cat::Cat),
+    Tag(commands::tag::Tag),
+    Hold(commands::hold::Hold),
+    Release(commands::release::Release),
     #[command(visible_alias = "delete")]
     Forget(commands::forget::Forget),
     Prune(commands::prune::Prune),
     Check(commands::check::Check),
     Repair(commands::repair::Repair),
     Key(commands::key::Key),
+    Undo(commands::undo::Undo),
     Stats(commands::stats::Stats),
     Version(commands::version::Version),
     Completions(commands::completions::Completions),

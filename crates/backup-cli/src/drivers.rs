@@ -1,4 +1,5 @@
 use backup_core::{Error, ErrorKind, Registry, StorageDriver};
+use backup_drivers::{Local, RunProgram};
 use backup_storage::Directory;
 use std::sync::Arc;
 
@@ -15,5 +16,8 @@ pub(crate) fn registry() -> Registry {
         }
         Ok(Arc::new(Directory::open(&url.path).await?) as Arc<dyn StorageDriver>)
     });
+    // For the undos of runs that died.
+    registry.register_connection("local", |_| Ok(Arc::new(Local::new())));
+    registry.register_action("command", |spec| Ok(Arc::new(RunProgram::from_spec(spec)?)));
     registry
 }

@@ -161,6 +161,11 @@ pub struct Summary {
     pub host: String,
     /// When the capture started, by the writer's clock.
     pub time: SystemTime,
+    /// When it came, by the storage's clock, as the first owner who saw it has signed; none before that.
+    pub received: Option<SystemTime>,
+    /// Whether nothing speaks for its time: nobody has signed when it came, and by the storage's clock that was more than
+    /// a day away from [`Summary::time`]. A policy should neither drop it nor let it take another's place.
+    pub untimely: bool,
     /// How long it took.
     pub duration: Duration,
     /// Labels, notes applied.
@@ -183,6 +188,8 @@ impl Summary {
             name: name.into(),
             host: host.into(),
             time,
+            received: None,
+            untimely: false,
             duration: Duration::ZERO,
             tags: Vec::new(),
             held: false,

@@ -24,7 +24,7 @@ impl Destination for Repository {
 #[async_trait]
 impl Catalogue for Repository {
     async fn list(&self) -> Result<Vec<Summary>> {
-        notes::list(&self.0).await
+        Ok(self.listing().await?.snapshots)
     }
 
     async fn open(&self, id: &BackupId) -> Result<Box<dyn Backup>> {

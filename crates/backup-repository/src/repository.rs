@@ -60,6 +60,12 @@ pub(crate) struct Listed {
     pub(crate) notes: Folder,
 }
 
+impl Listed {
+    pub(crate) fn has(&self, id: &SessionId) -> bool {
+        self.snapshots.binary_search_by_key(id, |(id, _)| *id).is_ok()
+    }
+}
+
 /// What opening has found out, before `keys/` is read.
 struct Opening {
     storage: Arc<dyn StorageDriver>,
@@ -304,6 +310,8 @@ impl Inner {
                 snapshots.push((id, meta.modified));
             }
         }
+        // Whatever the order in which the storage listed them.
+        snapshots.sort_unstable();
         Ok(Listed { snapshots, notes })
     }
 }

@@ -1,16 +1,20 @@
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::failure::Result;
-use crate::screen::{local_time, tame};
+use crate::failure::{Failure, Result};
+use crate::place::{chosen, open};
+use crate::screen::tame;
 use crate::snapshots::Snapshots;
-use backup_core::Summary;
+use backup_core::{BackupId, Catalogue, ErrorKind};
+use backup_repository::Repository;
 use clap::Args;
 use serde_json::json;
-use std::collections::BTreeSet;
+
+/// Somebody was faster with a hold, or this is no owner.
+const HINT: &str = "`backup release` lets a held snapshot go; forgetting is for owners";
 
 /// Remove snapshots
 ///
-/// What no other snapshot uses stays in the repository until it is pruned.
+/// What no other snapshot uses stays in the repository until it is pruned. A snapshot that is held is refused.
 #[derive(Debug, Args)]
 pub(crate) struct Forget {
     /// Which snapshots
@@ -20,28 +24,69 @@ pub(crate) struct Forget {
     /// Only say which ones
     #[arg(long)]
     dry_run: bool,
+
+    /// These snapshots are gone from the storage, and that is as it should be: nobody shall miss them any more. Takes
+    /// whole ids, as `backup check` names them
+    #[arg(long)]
+    missing: bool,
 }
 
 impl Forget {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit> {
+        if self.missing {
+            return self.missing(context).await;
+        }
         let snapshots = Snapshots::open(context).await?;
-        // All references are clear before the first snapshot goes.
-        let chosen =
-            self.snapshots.iter().map(|reference| snapshots.resolve(reference)).collect::<Result<Vec<&Summary>>>()?;
-        let mut seen = BTreeSet::new();
-        let screen = context.screen();
-        for snapshot in chosen.into_iter().filter(|snapshot| seen.insert(&snapshot.id)) {
+        let chosen = snapshots.resolve_all(&self.snapshots)?;
+        // Nothing goes unless everything may.
+        if let Some(held) = chosen.iter().find(|snapshot| snapshot.held) {
+            let id = snapshots.short(held);
+            return Err(Failure::new(Exit::NoAccess, format!("the snapshot {id} is held"))
+                .hint(format!("`backup release {id}` lets it go")));
+        }
+        if !self.dry_run {
+            record_receipts(context, &snapshots.repository).await;
+        }
+        for snapshot in chosen {
             if !self.dry_run {
-                snapshots.catalogue.forget(&snapshot.id).await?;
+                let forgotten = snapshots.repository.forget(&snapshot.id).await;
+                forgotten.map_err(|error| Failure::from(error).hint_on(Exit::NoAccess, HINT))?;
             }
-            if screen.is_json() {
-                screen.json(&json!({ "snapshot": snapshot.id.0, "forgotten": !self.dry_run }))?;
-            } else {
-                let verb = if self.dry_run { "would forget" } else { "forgot" };
-                let (time, name) = (local_time(snapshot.time), tame(&snapshot.name).into_owned());
-                screen.note(format_args!("{verb} {} ({name}, {time})", snapshots.short(snapshot)));
-            }
+            self.say(context, &snapshot.id, &snapshots.title(snapshot))?;
         }
         Ok(Exit::Done)
+    }
+
+    async fn missing(self, context: &Context) -> Result<Exit> {
+        let repository = open(&context.settings, &chosen(context)?).await?;
+        for id in &self.snapshots {
+            let id = BackupId(id.to_ascii_lowercase());
+            if !self.dry_run {
+                repository.forget_missing(&id).await?;
+            }
+            self.say(context, &id, &id.0)?;
+        }
+        Ok(Exit::Done)
+    }
+
+    fn say(&self, context: &Context, id: &BackupId, title: &str) -> Result<()> {
+        let screen = context.screen();
+        if screen.is_json() {
+            return screen.json(&json!({ "snapshot": id.0, "forgotten": !self.dry_run }));
+        }
+        let verb = if self.dry_run { "would forget" } else { "forgot" };
+        screen.note(format_args!("{verb} {}", tame(title)));
+        Ok(())
+    }
+}
+
+/// An owner who forgets has seen what there is.
+async fn record_receipts(context: &Context, repository: &Repository) {
+    match repository.record_receipts().await {
+        // Who may not is told by what comes next.
+        Err(error) if error.kind() != ErrorKind::AccessDenied => {
+            context.screen().warn(format_args!("cannot record when snapshots came: {}", Failure::from(error)));
+        }
+        _ => {}
     }
 }

@@ -57,6 +57,10 @@ struct SnapshotJson<'a> {
     time: String,
     host: &'a str,
     tags: &'a [String],
+    held: bool,
+    /// When it came, as an owner has signed it.
+    received: Option<String>,
+    untimely: bool,
     status: &'static str,
     components: &'a [String],
     size_bytes: u64,
@@ -92,6 +96,9 @@ fn json(snapshot: &Summary) -> SnapshotJson<'_> {
         time: utc_time(snapshot.time),
         host: &snapshot.host,
         tags: &snapshot.tags,
+        held: snapshot.held,
+        received: snapshot.received.map(utc_time),
+        untimely: snapshot.untimely,
         status: snapshot.status.as_str(),
         components: &snapshot.components,
         size_bytes: snapshot.totals.size_bytes,
@@ -99,15 +106,18 @@ fn json(snapshot: &Summary) -> SnapshotJson<'_> {
 }
 
 fn row(id: &str, snapshot: &Summary) -> Vec<String> {
-    let held = if snapshot.held { ", held" } else { "" };
-    let status = if snapshot.status == Status::Complete && snapshot.held { "held" } else { snapshot.status.as_str() };
+    let marks = [(snapshot.held, "held"), (snapshot.untimely, "untimely")];
+    let marks = marks.into_iter().filter_map(|(is_set, mark)| is_set.then_some(mark));
+    // That all is well goes without saying where there is something to say.
+    let status = Some(snapshot.status.as_str()).filter(|_| snapshot.status != Status::Complete);
+    let words: Vec<&str> = status.into_iter().chain(marks).collect();
     vec![
         id.to_owned(),
         local_time(snapshot.time),
         tame(&snapshot.name).into_owned(),
         tame(&snapshot.host).into_owned(),
         tame(&snapshot.tags.join(" ")).into_owned(),
-        if snapshot.status == Status::Complete { status.to_owned() } else { format!("{status}{held}") },
+        if words.is_empty() { snapshot.status.as_str().to_owned() } else { words.join(", ") },
         count(snapshot.totals.files),
         bytes(snapshot.totals.size_bytes),
     ]

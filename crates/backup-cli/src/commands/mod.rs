@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod diff;
 pub(crate) mod find;
 pub(crate) mod forget;
+pub(crate) mod hold;
 pub(crate) mod init;
 pub(crate) mod key;
 pub(crate) mod list;
@@ -14,8 +15,11 @@ pub(crate) mod man;
 pub(crate) mod prune;
 pub(crate) mod pull;
 pub(crate) mod push;
+pub(crate) mod release;
 pub(crate) mod repair;
 pub(crate) mod stats;
+pub(crate) mod tag;
+pub(crate) mod undo;
 pub(crate) mod version;
 
 use crate::args::Command;
@@ -34,11 +38,15 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit> {
         Command::Find(find) => find.run(context).await,
         Command::Diff(diff) => diff.run(context).await,
         Command::Cat(cat) => cat.run(context).await,
+        Command::Tag(tag) => tag.run(context).await,
+        Command::Hold(hold) => hold.run(context).await,
+        Command::Release(release) => release.run(context).await,
         Command::Forget(forget) => forget.run(context).await,
         Command::Prune(prune) => prune.run(context).await,
         Command::Repair(repair) => repair.run(context).await,
         Command::Check(check) => check.run(context).await,
         Command::Key(key) => key.run(context).await,
+        Command::Undo(undo) => undo.run(context).await,
         Command::Stats(stats) => stats.run(context).await,
         Command::Version(version) => version.run(context),
         Command::Completions(completions) => completions.run(context),

@@ -3,7 +3,8 @@ use crate::exit::Exit;
 use crate::failure::Result;
 use crate::place::{chosen, open};
 use crate::screen::{bytes, count, table};
-use backup_core::{Catalogue, Key, StorageDriver, Totals};
+use crate::snapshots::list;
+use backup_core::{Key, StorageDriver, Totals};
 use clap::Args;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +23,7 @@ struct Kind {
 impl Stats {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit> {
         let location = chosen(context)?;
-        let snapshots = open(&context.settings, &location).await?.list().await?;
+        let snapshots = list(context, &open(&context.settings, &location).await?).await?;
         let kinds = survey(&*location.storage().await?).await?;
         let mut content = Totals::default();
         snapshots.iter().for_each(|snapshot| content += snapshot.totals);

@@ -1,5 +1,6 @@
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
+use backup_drivers::FileJournal;
 use etcetera::BaseStrategy;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +24,12 @@ impl Home {
         ours(&self.0.config_dir()).join("identity.txt")
     }
 
+    /// Where side effects are written down that are still to be taken back.
+    pub(crate) fn journal(&self) -> PathBuf {
+        let state = self.0.state_dir().unwrap_or_else(|| self.0.data_dir());
+        ours(&state).join("journal")
+    }
+
     pub(crate) fn cache(&self) -> PathBuf {
         ours(&self.0.cache_dir())
     }
@@ -30,4 +37,9 @@ impl Home {
 
 fn ours(base: &Path) -> PathBuf {
     base.join("backup")
+}
+
+/// The journal of this user.
+pub(crate) fn journal() -> Result<FileJournal> {
+    Ok(FileJournal::new(Home::find()?.journal()))
 }

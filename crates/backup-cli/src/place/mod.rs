@@ -10,6 +10,7 @@ mod open;
 
 pub(crate) use cache::path as cache_path;
 pub(crate) use create::{Created, create};
+pub(crate) use home::journal;
 pub(crate) use key::new_passphrase;
 pub(crate) use location::{Location, not_built_in, url};
 pub(crate) use open::{chosen, open, open_or_create};

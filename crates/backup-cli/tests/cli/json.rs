@@ -43,7 +43,8 @@ fn list_is_an_array() {
     world.ok(["push", "--repo", "repo", "src", "--name", "web", "--tag", "daily", "--tag", "b"]);
     let snapshots = world.snapshots();
     let [snapshot] = snapshots.as_slice() else { panic!("{snapshots:?}") };
-    let expected = ["id", "name", "time", "host", "tags", "status", "components", "size_bytes"];
+    let expected =
+        ["id", "name", "time", "host", "tags", "held", "received", "untimely", "status", "components", "size_bytes"];
     assert_eq!(keys(snapshot), BTreeSet::from(expected));
     assert_eq!(snapshot["name"], "web");
     assert_eq!(snapshot["tags"], serde_json::json!(["daily", "b"]));

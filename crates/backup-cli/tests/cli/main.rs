@@ -13,6 +13,7 @@ mod keys;
 mod killed;
 mod looking;
 mod names;
+mod noted;
 mod programs;
 mod prunes;
 mod pulls;

@@ -54,8 +54,11 @@ struct TestSupply {
     contents: Arc<BTreeMap<&'static str, Vec<u8>>>,
     batch: Arc<Batch>,
     /// Accepted and not written yet: nothing is, before it settles.
-    accepted: Mutex<Vec<(Arc<dyn FileSink>, u64, String)>>,
+    accepted: Mutex<Vec<Accepted>>,
 }
+
+/// Where an entry's content goes, the entry, its name.
+type Accepted = (Arc<dyn FileSink>, u64, String);
 
 #[async_trait]
 impl Entries for TestEntries {

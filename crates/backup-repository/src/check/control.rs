@@ -4,7 +4,7 @@ use crate::format::ids::SessionId;
 use crate::format::record::MAX_RECORD;
 use crate::format::snapshot::{StoredComponent, read_body, snapshot_key};
 use crate::keys::kind_of;
-use crate::repository::Inner;
+use crate::repository::{Inner, Listed};
 use crate::session::is_valid;
 use backup_core::{Error, ErrorKind, Result, StorageExt};
 
@@ -70,6 +70,8 @@ pub(super) async fn owners(inner: &Inner, findings: &mut Findings) -> Result<()>
 pub(super) struct CheckedSnapshot {
     pub(super) id: SessionId,
     pub(super) domain: u32,
+    /// Its predecessor, as it says.
+    pub(super) previous: Option<SessionId>,
     pub(super) components: Vec<StoredComponent>,
 }
 
@@ -87,19 +89,23 @@ pub(super) async fn keys(inner: &Inner, findings: &mut Findings) -> Result<()> {
 }
 
 /// Every snapshot that can be read, with its components.
-pub(super) async fn snapshots(inner: &Inner, findings: &mut Findings) -> Result<Vec<CheckedSnapshot>> {
+pub(super) async fn snapshots(inner: &Inner, listed: &Listed, findings: &mut Findings) -> Result<Vec<CheckedSnapshot>> {
     let mut snapshots = Vec::new();
-    for id in inner.snapshot_ids().await? {
+    for (id, _) in &listed.snapshots {
+        let id = *id;
         findings.checked("snapshots", 1);
         let read = match inner.snapshot(&id).await {
             // A body is for owners.
-            Ok(snapshot) if !inner.is_owner() => Ok((snapshot.head.domain, Vec::new())),
+            Ok(snapshot) if !inner.is_owner() => Ok((snapshot.head, Vec::new())),
             Ok(snapshot) => read_body(&snapshot.key, &inner.identities, &snapshot.payload)
-                .map(|components| (snapshot.head.domain, components)),
+                .map(|components| (snapshot.head, components)),
             Err(error) => Err(error),
         };
         match read {
-            Ok((domain, components)) => snapshots.push(CheckedSnapshot { id, domain, components }),
+            Ok((head, components)) => {
+                let previous = head.previous.and_then(|previous| SessionId::from_hex(&previous).ok());
+                snapshots.push(CheckedSnapshot { id, domain: head.domain, previous, components });
+            }
             // Forgotten since it was listed, a tombstone, or of another domain than a writer's.
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) if is_damage(&error) => findings.of_snapshot(snapshot_key(&id)?.to_string(), &error, id),

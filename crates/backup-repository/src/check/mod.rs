@@ -5,11 +5,13 @@
 
 mod control;
 mod findings;
+mod history;
 mod packs;
 mod trees;
 
 use crate::fetch::Fetcher;
 use crate::locate::{self, Locator};
+use crate::notes::{self, Seen};
 use crate::pull::Blocks;
 use crate::repository::Inner;
 use backup_core::{CheckOptions, Event, Observer, ReadData, Report, Result};
@@ -30,7 +32,12 @@ pub(crate) async fn check(inner: Arc<Inner>, options: CheckOptions, observer: Ar
     control::owners(&inner, &mut findings).await?;
     control::keys(&inner, &mut findings).await?;
     observer.event(Event::Stage("checking snapshots"));
-    let snapshots = control::snapshots(&inner, &mut findings).await?;
+    let seen = Seen::load(&inner);
+    let listed = inner.listed().await?;
+    let snapshots = control::snapshots(&inner, &listed, &mut findings).await?;
+    history::notes(&inner, &mut findings).await?;
+    history::gaps(&inner, &listed, &snapshots, seen, &mut findings).await?;
+    notes::record_beside(&inner, &listed, &*observer).await;
     if !inner.is_owner() {
         let what = "what snapshots need is not looked at: that needs an owner's identity";
         observer.event(Event::Warning(what.into()));

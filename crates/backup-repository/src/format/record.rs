@@ -37,6 +37,7 @@ pub(crate) enum RecordKind {
     Identity = 16,
     Domain = 17,
     Note = 18,
+    Receipts = 19,
 }
 
 impl RecordKind {

@@ -1,4 +1,5 @@
 use super::note::{self, Note};
+use super::receipts::receipts_number;
 use crate::crypto::IndexKey;
 use crate::format::ids::SessionId;
 use crate::format::record::RecordKind;
@@ -60,17 +61,17 @@ impl Folder {
         self.0.iter().filter(|(_, noted)| noted.is_forgotten).map(|(snapshot, _)| *snapshot)
     }
 
+    /// Whether something says that a snapshot is forgotten, whoever wrote it.
+    pub(super) fn says_forgotten(&self, snapshot: &SessionId) -> bool {
+        self.0.get(snapshot).is_some_and(|noted| noted.is_forgotten)
+    }
+
     /// Whether an owner forgot a snapshot. Nobody else can make one vanish by a note.
     ///
     /// # Errors
     /// What the storage said.
     pub(crate) async fn is_forgotten(&self, inner: &Inner, snapshot: &SessionId) -> Result<bool> {
-        match self.0.get(snapshot) {
-            Some(noted) if noted.is_forgotten => {
-                is_valid(inner, RecordKind::Forgotten, &forgotten_key(snapshot)?).await
-            }
-            _ => Ok(false),
-        }
+        Ok(self.says_forgotten(snapshot) && is_valid(inner, RecordKind::Forgotten, &forgotten_key(snapshot)?).await?)
     }
 
     /// The note of a snapshot that counts, with its number.
@@ -95,6 +96,15 @@ impl Folder {
     /// The numbers of a snapshot's notes, ascending.
     pub(super) fn numbers(&self, snapshot: &SessionId) -> &[u32] {
         self.0.get(snapshot).map_or(&[], |noted| &noted.numbers)
+    }
+}
+
+/// What an owner should have signed under a key below `notes/` or `receipts/`, and the snapshot that it concerns.
+pub(crate) fn kind_of(key: &Key) -> Option<(RecordKind, Option<SessionId>)> {
+    match split(key) {
+        Some((snapshot, Part::Forgotten)) => Some((RecordKind::Forgotten, Some(snapshot))),
+        Some((snapshot, Part::Number(_))) => Some((RecordKind::Note, Some(snapshot))),
+        None => receipts_number(key).map(|_| (RecordKind::Receipts, None)),
     }
 }
 

@@ -1,9 +1,10 @@
 use super::folder::Folder;
 use super::note;
 use crate::format::ids::SessionId;
-use crate::repository::Inner;
+use crate::format::snapshot::snapshot_key;
+use crate::repository::{Inner, Repository};
 use crate::session;
-use backup_core::{Error, ErrorKind, Key, Result};
+use backup_core::{BackupId, Error, ErrorKind, Key, Result};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use std::collections::HashSet;
 
@@ -55,4 +56,21 @@ async fn refuse_held(inner: &Inner, folder: &Folder, snapshot: &SessionId, domai
     let held =
         Error::new(ErrorKind::AccessDenied, "the snapshot is held: release it first").context("snapshot", snapshot);
     Err(if reason.is_empty() { held } else { held.context("reason", reason) })
+}
+
+impl Repository {
+    /// Says of a snapshot that is not there that it is forgotten, so that nobody misses it any more.
+    ///
+    /// # Errors
+    /// `InvalidInput` for one that is there; `AccessDenied` for a writer; what the storage said.
+    pub async fn forget_missing(&self, id: &BackupId) -> Result<()> {
+        let inner = &*self.0;
+        inner.need_owner("forget a snapshot")?;
+        let snapshot = SessionId::from_hex(&id.0)?;
+        match inner.storage.stat(&snapshot_key(&snapshot)?).await {
+            Ok(_) => Err(Error::new(ErrorKind::InvalidInput, "the snapshot is there").context("snapshot", id)),
+            Err(error) if error.kind() == ErrorKind::NotFound => session::forget(inner, snapshot).await,
+            Err(error) => Err(error),
+        }
+    }
 }

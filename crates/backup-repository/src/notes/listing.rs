@@ -1,36 +1,80 @@
 use super::folder::Folder;
 use super::forgotten::AT_ONCE;
+use super::receipts::{Receipts, record_beside};
+use super::seen::{Missing, Seen};
 use crate::format::ids::SessionId;
 use crate::format::snapshot::Head;
-use crate::repository::{Inner, Listed};
-use backup_core::{Error, ErrorKind, Result, Summary};
+use crate::repository::{Inner, Listed, Repository};
+use backup_core::{ErrorKind, Event, Observer, Result, Summary};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
-/// Every snapshot that counts, oldest first, as it is noted now.
-///
-/// # Errors
-/// What the storage said; `Unsupported` for what a newer version wrote.
-pub(crate) async fn list(inner: &Inner) -> Result<Vec<Summary>> {
-    let Listed { snapshots, notes } = inner.listed().await?;
-    let read = stream::iter(snapshots).map(|(id, _)| {
-        let notes = &notes;
-        async move {
-            match inner.snapshot(&id).await {
-                Ok(snapshot) => noted(inner, notes, &id, &snapshot.head).await.map(Some),
-                // One that is damaged or signed by nobody who may does not hide the others; one that just went, or is
-                // of another domain than a writer's, is no error.
-                Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::NotFound) => Ok(None),
-                Err(error) => Err(error),
-            }
-        }
-    });
-    let read: Vec<Option<Summary>> = read.buffer_unordered(AT_ONCE).try_collect::<Vec<_>>().await?;
-    let mut summaries: Vec<Summary> = read.into_iter().flatten().collect();
-    summaries.sort_by(|a, b| (a.time, &a.id).cmp(&(b.time, &b.id)));
-    Ok(summaries)
+/// The snapshots of a repository, and those that should be there.
+#[non_exhaustive]
+#[derive(Clone, Debug)]
+pub struct Listing {
+    /// Every snapshot that counts, oldest first, as it is noted now.
+    pub snapshots: Vec<Summary>,
+    /// The newest that this machine has seen of a series, where it is not there any more. A repository that is opened
+    /// without a cache remembers none.
+    pub missing: Vec<Missing>,
 }
 
-/// The summary of a snapshot as it is noted now.
+impl Repository {
+    /// Lists the snapshots, compares them with what this machine has seen before, and remembers the newest of each series.
+    ///
+    /// # Errors
+    /// What the storage said; `Unsupported` for what a newer version wrote.
+    pub async fn listing(&self) -> Result<Listing> {
+        let inner = &*self.0;
+        let seen = Seen::load(inner);
+        let listed = inner.listed().await?;
+        let receipts = Receipts::read(inner).await?;
+        let each = listed.snapshots.clone().into_iter();
+        let read = stream::iter(each).map(|one| read_one(inner, &listed, &receipts, one));
+        let read: Vec<Option<(SessionId, Summary)>> = read.buffer_unordered(AT_ONCE).try_collect().await?;
+        let missing = seen.missing(inner, &listed).await?;
+        let mut snapshots: Vec<(SessionId, Summary)> = read.into_iter().flatten().collect();
+        seen.remember(&listed, &missing, snapshots.iter().map(|(id, _)| id));
+        snapshots.sort_by(|(_, a), (_, b)| (a.time, &a.id).cmp(&(b.time, &b.id)));
+        Ok(Listing { snapshots: snapshots.into_iter().map(|(_, summary)| summary).collect(), missing })
+    }
+}
+
+/// Lists the snapshots beside other work: records when they came, and tells what is missing.
+///
+/// # Errors
+/// What the storage said of the listing.
+pub(crate) async fn look(inner: &Inner, observer: &dyn Observer) -> Result<()> {
+    let seen = Seen::load(inner);
+    let listed = inner.listed().await?;
+    for missing in seen.missing(inner, &listed).await? {
+        observer.event(Event::Warning(missing.to_string()));
+    }
+    record_beside(inner, &listed, observer).await;
+    Ok(())
+}
+
+/// The summary of a listed snapshot; none for one that does not count.
+async fn read_one(
+    inner: &Inner,
+    listed: &Listed,
+    receipts: &Receipts,
+    (id, stored): (SessionId, std::time::SystemTime),
+) -> Result<Option<(SessionId, Summary)>> {
+    let head = match inner.snapshot(&id).await {
+        Ok(snapshot) => snapshot.head,
+        // One that is damaged or signed by nobody who may does not hide the others; one that just went, or is of another
+        // domain than a writer's, is no error.
+        Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::NotFound) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut summary = noted(inner, &listed.notes, &id, &head).await?;
+    summary.received = receipts.of(&id);
+    summary.untimely = receipts.is_untimely(&id, summary.time, stored);
+    Ok(Some((id, summary)))
+}
+
+/// The summary of a snapshot as it is noted now; receipts are a listing's to show.
 ///
 /// # Errors
 /// What the storage said; `Unsupported` for what a newer version wrote.
@@ -47,5 +91,5 @@ async fn noted(inner: &Inner, notes: &Folder, id: &SessionId, head: &Head) -> Re
         Err(error) if error.kind() == ErrorKind::Damaged => summary.held = true,
         Err(error) => return Err(error),
     }
-    Ok::<_, Error>(summary)
+    Ok(summary)
 }

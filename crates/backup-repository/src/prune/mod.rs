@@ -52,6 +52,9 @@ async fn prune(
     observer: Arc<dyn Observer>,
     stop: &Stop,
 ) -> Result<PruneReport> {
+    if !options.dry_run {
+        crate::notes::look(&inner, &*observer).await?;
+    }
     let mut report = PruneReport::default();
     let (mut passes, mut retries) = (0, 0);
     loop {

@@ -3,12 +3,13 @@ use super::engine::{Counters, Engine, Shared};
 use super::failure::Failure;
 use super::ingest::RepositoryIngest;
 use super::known::Known;
+use super::lineage::Lineage;
 use super::metadata::MetadataStore;
 use super::queue::Queue;
 use super::rows::Publisher;
 use super::tree::Tree;
 use super::trust::Trust;
-use crate::format::ids::{Kind, SessionId};
+use crate::format::ids::Kind;
 use crate::format::snapshot::{Head, StoredComponent, snapshot_key, to_ms, write_payload};
 use crate::index::IndexSet;
 use crate::locate::{load, open_cache};
@@ -40,8 +41,7 @@ pub(crate) struct RepositoryDraft {
     checkpoints: Checkpoints,
     components: Vec<StoredComponent>,
     trust: Trust,
-    sequence: u64,
-    previous: Option<SessionId>,
+    lineage: Lineage,
 }
 
 /// Starts a session and the threads that work for it.
@@ -53,7 +53,7 @@ pub(crate) async fn begin(inner: Arc<Inner>, spec: Spec, observer: Arc<dyn Obser
     let index = Arc::new(load(&inner, &cache, true, &|run| session.is_run_of_use(run)).await?);
     let adopted = session.adopt(&index).await?;
     let series = session.id().series();
-    let own: Vec<SessionId> = inner.snapshot_ids().await?.into_iter().filter(|id| id.series() == series).collect();
+    let lineage = Lineage::find(&inner, &spec.name, &series, &*observer).await?;
     let trust = Trust::load(&inner, &series, &index, session.records());
     let shared = Arc::new(share(&inner, &session, index, failure, observer)?);
     let mut publisher = Publisher::new(inner.clone(), session.clone(), cache);
@@ -71,8 +71,7 @@ pub(crate) async fn begin(inner: Arc<Inner>, spec: Spec, observer: Arc<dyn Obser
         checkpoints,
         components: Vec::new(),
         trust,
-        sequence: own.len() as u64 + 1,
-        previous: own.last().copied(),
+        lineage,
         inner,
     })
 }
@@ -219,6 +218,7 @@ impl Draft for RepositoryDraft {
             shared.observer.event(backup_core::Event::Warning(super::content::chain(&error)));
         }
         self.trust.save(self.session.id().0, &shared.known.index());
+        self.lineage.remember(&self.inner, self.session.id());
         Ok(Committed::new(head.summary(self.session.id())?, stats))
     }
 
@@ -279,8 +279,8 @@ impl RepositoryDraft {
             size_bytes: totals.size_bytes,
             stored_bytes: stats.bytes_stored,
             domain: self.inner.domain,
-            sequence: self.sequence,
-            previous: self.previous.map(|id| id.to_string()),
+            sequence: self.lineage.sequence,
+            previous: self.lineage.previous.map(|id| id.to_string()),
             requires: Vec::new(),
         }
     }

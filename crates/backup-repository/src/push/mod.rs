@@ -11,6 +11,7 @@ mod hands;
 mod ingest;
 mod job;
 mod known;
+mod lineage;
 mod listings;
 mod metadata;
 mod queue;

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "these are tests")]
 
+mod gone;
 #[allow(dead_code, reason = "shared with other tests")]
 #[path = "../roundtrip/memory.rs"]
 mod memory;
+mod received;
 mod said;
 
 use backup_core::*;

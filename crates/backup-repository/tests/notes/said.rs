@@ -148,6 +148,8 @@ async fn notes_cost_a_listing_and_one_object_for_each_snapshot_that_has_some() {
     owner.forget(&ids[5]).await.unwrap();
     let counting = Arc::new(Counting::new(place.storage.clone()));
     let repository = place.over(counting.clone()).await;
+    // The machine remembers the forgotten one, and asks once.
+    repository.list().await.unwrap();
     counting.reset();
     assert_eq!(repository.list().await.unwrap().len(), 5);
     let calls = |method, prefix| counting.tally_under(method, prefix).calls;

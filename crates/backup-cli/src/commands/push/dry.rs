@@ -8,6 +8,7 @@ use crate::failure::Result;
 use crate::listing::Listing;
 use crate::place::{Location, open};
 use crate::screen::{Progress, Screen, bytes, count};
+use crate::snapshots;
 use backup_core::{Backup, Batch, Capture, Catalogue, Connection, Entry, Selection, SourceDriver, Spec, Status};
 use backup_drivers::{Files, Local};
 use serde_json::json;
@@ -58,7 +59,7 @@ pub(super) async fn run(context: &Context, sources: &Sources, places: &[Location
 
 async fn previous(context: &Context, location: &Location, spec: &Spec) -> Result<Option<Box<dyn Backup>>> {
     let repository = open(&context.settings, location).await?;
-    let snapshots = repository.list().await?;
+    let snapshots = snapshots::list(context, &repository).await?;
     let latest = snapshots.iter().rfind(|snapshot| snapshot.name == spec.name && snapshot.status != Status::Incomplete);
     match latest {
         Some(latest) => Ok(Some(Catalogue::open(&repository, &latest.id).await?)),

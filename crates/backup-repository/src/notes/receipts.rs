@@ -1,0 +1,172 @@
+use crate::format::ids::SessionId;
+use crate::format::record::{MAX_RECORD, RawRecord, RecordKind, from_json, to_json};
+use crate::format::snapshot::{from_ms, to_ms};
+use crate::protocol::Outcome;
+use crate::repository::{Inner, Listed, Repository};
+use crate::session::create_record;
+use backup_core::{Error, ErrorKind, Event, Key, Observer, Result, StorageExt};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+/// The clocks of a writer and a storage may differ by this much.
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// A record names at most so many snapshots, the newest: longer, it could not be read.
+const MAX_RECEIPTS: usize = 250_000;
+
+/// When snapshots came, by the storage's time, as owners have signed it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Receipts {
+    /// The newest record's.
+    number: Option<u32>,
+    times: BTreeMap<SessionId, i64>,
+    /// Of all records that were listed.
+    numbers: Vec<u32>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ReceiptsJson {
+    snapshots: BTreeMap<SessionId, i64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    requires: Vec<String>,
+}
+
+fn key(number: u32) -> Result<Key> {
+    Key::new(format!("receipts/{number}"))
+}
+
+/// The number of a record under this key, if it is a key of one.
+pub(crate) fn receipts_number(key: &Key) -> Option<u32> {
+    let text = key.as_str().strip_prefix("receipts/")?;
+    text.parse().ok().filter(|number: &u32| number.to_string() == text)
+}
+
+impl Receipts {
+    /// What the newest record says that an owner signed: a listing and an object.
+    ///
+    /// # Errors
+    /// `Unsupported` for one of a newer version; what the storage said.
+    pub(crate) async fn read(inner: &Inner) -> Result<Self> {
+        let listed = inner.storage.list_all("receipts/").await?;
+        let mut numbers: Vec<u32> = listed.iter().filter_map(|(key, _)| receipts_number(key)).collect();
+        numbers.sort_unstable();
+        for number in numbers.iter().rev() {
+            if let Some(times) = read(inner, &key(*number)?).await? {
+                return Ok(Receipts { number: Some(*number), times, numbers });
+            }
+        }
+        Ok(Receipts { numbers, ..Receipts::default() })
+    }
+
+    /// When a snapshot came.
+    pub(crate) fn of(&self, snapshot: &SessionId) -> Option<SystemTime> {
+        self.times.get(snapshot).copied().map(from_ms)
+    }
+
+    /// Whether nothing speaks for a snapshot's time, given when it came as the storage says now.
+    pub(crate) fn is_untimely(&self, snapshot: &SessionId, writers: SystemTime, storages: SystemTime) -> bool {
+        let apart = storages.duration_since(writers).unwrap_or_else(|before| before.duration());
+        !self.times.contains_key(snapshot) && apart > DAY
+    }
+}
+
+/// Adds what is listed and not known, and drops what is forgotten; gives how many were added.
+fn add(times: &mut BTreeMap<SessionId, i64>, listed: &Listed) -> usize {
+    let before = times.len();
+    for (id, stored) in &listed.snapshots {
+        times.entry(*id).or_insert_with(|| to_ms(*stored));
+    }
+    let added = times.len() - before;
+    times.retain(|id, _| !listed.notes.says_forgotten(id) || listed.has(id));
+    while times.len() > MAX_RECEIPTS {
+        times.pop_first();
+    }
+    added
+}
+
+/// Reads a record; none when it is not there, or no owner signed it.
+async fn read(inner: &Inner, key: &Key) -> Result<Option<BTreeMap<SessionId, i64>>> {
+    let bytes = match inner.storage.get_bytes(key, MAX_RECORD).await {
+        Ok(bytes) => bytes,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Damaged) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let raw = RawRecord::parse(&bytes).ok();
+    let Some(raw) = raw.filter(|raw| inner.signers.verify(RecordKind::Receipts, key, raw).is_ok()) else {
+        return Ok(None);
+    };
+    let json: ReceiptsJson = from_json(raw.payload).map_err(|e| e.context("key", key))?;
+    if json.requires.is_empty() {
+        return Ok(Some(json.snapshots));
+    }
+    Err(Error::new(ErrorKind::Unsupported, "receipts are of a newer version: a newer backup is needed")
+        .context("key", key)
+        .context("requires", json.requires.join(" ")))
+}
+
+/// Records when the listed snapshots came that have no receipt yet; gives their number.
+///
+/// # Errors
+/// What the storage said.
+pub(crate) async fn record(inner: &Inner, listed: &Listed) -> Result<usize> {
+    let Receipts { number: previous, times: mut known, numbers } = Receipts::read(inner).await?;
+    let full = || Error::new(ErrorKind::Unsupported, "there are as many records of receipts as there can be");
+    let mut number = previous.map_or(Some(0), |number| number.checked_add(1));
+    loop {
+        let mut times = known.clone();
+        let added = add(&mut times, listed);
+        if added == 0 {
+            return Ok(0);
+        }
+        let own = number.ok_or_else(full)?;
+        let payload = to_json(&ReceiptsJson { snapshots: times, requires: Vec::new() })?;
+        if create_record(inner, RecordKind::Receipts, &key(own)?, &payload).await? == Outcome::Created {
+            remove_old(inner, numbers, own, previous).await?;
+            return Ok(added);
+        }
+        // Another owner was faster, and the first receipt counts; or it is rubbish, and passed over.
+        known = read(inner, &key(own)?).await?.unwrap_or(known);
+        number = own.checked_add(1);
+    }
+}
+
+/// Removes the records before, but the previous one: who has listed it can still read it.
+async fn remove_old(inner: &Inner, listed: Vec<u32>, newest: u32, previous: Option<u32>) -> Result<()> {
+    let old = listed.into_iter().filter(|number| *number < newest && Some(*number) != previous);
+    let old: Vec<Key> = old.map(key).collect::<Result<_>>()?;
+    if old.is_empty() {
+        return Ok(());
+    }
+    match inner.storage.delete(&old).await {
+        // A storage that keeps them (object lock) keeps garbage.
+        Err(error) if error.kind() != ErrorKind::AccessDenied => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Records receipts beside other work of an owner, which does not fail for it. Where nothing may be written, as in a
+/// repository that is only to be read, nothing is said either.
+pub(crate) async fn record_beside(inner: &Inner, listed: &Listed, observer: &dyn Observer) {
+    if !inner.is_owner() {
+        return;
+    }
+    match record(inner, listed).await {
+        Err(error) if error.kind() != ErrorKind::AccessDenied => {
+            let why = crate::push::chain(&error);
+            observer.event(Event::Warning(format!("cannot record when snapshots came: {why}")));
+        }
+        _ => {}
+    }
+}
+
+impl Repository {
+    /// Records, signed, when each snapshot came that has no receipt yet, by the storage's time; gives their number. Check
+    /// and prune do so by themselves; who plans retention does it before listing.
+    ///
+    /// # Errors
+    /// `AccessDenied` for a writer; what the storage said.
+    pub async fn record_receipts(&self) -> Result<usize> {
+        self.0.need_owner("record when snapshots came")?;
+        record(&self.0, &self.0.listed().await?).await
+    }
+}

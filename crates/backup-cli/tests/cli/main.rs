@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
 
+mod changes;
+mod disks;
 mod docs;
 mod excludes;
 mod exit_codes;

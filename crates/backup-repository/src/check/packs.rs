@@ -3,7 +3,7 @@ use crate::crypto::random;
 use crate::fetch::Fetcher;
 use crate::format::ids::{PackName, RunName};
 use crate::index::{Answer, IndexSet, PackRecord};
-use crate::pack::{Footer, HEADER_LEN, TRAILER_LEN, Unpacker, parse_header, parse_trailer};
+use crate::pack::{Footer, HEADER_LEN, MAX_FOOTER, TRAILER_LEN, Unpacker, parse_header, parse_trailer};
 use crate::repository::Inner;
 use backup_core::{Error, ErrorKind, Event, Observer, ReadData, Result, StorageExt};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -149,6 +149,9 @@ async fn verify(inner: &Arc<Inner>, fetcher: &Fetcher, pack: &PackRecord) -> Res
     }
     let footer_at =
         tail_at.checked_sub(u64::from(footer_len)).ok_or_else(|| damaged("its footer's length does not fit"))?;
+    if footer_len as usize > MAX_FOOTER {
+        return Err(damaged("its footer is longer than one can be"));
+    }
     let sealed = inner.storage.get_range(&key, footer_at..tail_at).await?;
     let footer = Footer::open(&inner.keys.index, &inner.config.repository, &pack.name, pack.length, sealed)?;
     if inner.identities.is_empty() {

@@ -6,6 +6,7 @@ use crate::index::{
 };
 use crate::repository::Inner;
 use backup_core::{Error, ErrorKind, Key, Observer, Result, StorageExt};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -17,6 +18,10 @@ const PAGE_MEMORY: usize = 16 << 20;
 const MAX_TOMBSTONE: u64 = 512;
 /// Bytes of a run fetched at once.
 const FILL_PART: u64 = 4 << 20;
+/// A run of up to this many bytes is read whole: that takes no longer than its tail, and saves the requests that follow.
+const SMALL_RUN: u64 = 64 << 10;
+/// Requests for tails and blocks of runs at the same time.
+const AT_ONCE: usize = 8;
 
 /// Opens the repository's cache of index runs.
 pub(crate) fn open_cache(inner: &Inner, observer: Arc<dyn Observer>) -> Arc<IndexCache> {
@@ -42,11 +47,16 @@ pub(crate) async fn load(
 ) -> Result<IndexSet> {
     let mut runs = Vec::new();
     let mut elsewhere = Vec::new();
-    for (name, key, length) in listed(inner).await? {
-        if !of_use(name) {
-            continue;
-        }
-        match bring(inner, cache, name, &key, length, whole).await {
+    let useful = listed(inner).await?.into_iter().filter(|(name, ..)| of_use(*name));
+    let opening = stream::iter(useful.collect::<Vec<_>>())
+        .map(|(name, key, length)| async move { (name, bring(inner, cache, name, &key, length, false).await, key) });
+    let opened: Vec<_> = opening.buffered(AT_ONCE).collect().await;
+    for (name, run, key) in opened {
+        let run = match run {
+            Ok(run) if whole => filled(inner, run, &key).await,
+            run => run,
+        };
+        match run {
             Ok(run) if run.domain() != inner.domain => elsewhere.push(name),
             // Who was revoked may have lied about what is stored. Readers see for themselves.
             Ok(run) if whole && !inner.signers.is_trusted(&run) => elsewhere.push(name),
@@ -137,8 +147,12 @@ pub(crate) async fn bring(
     whole: bool,
 ) -> Result<RunReader> {
     let run = open(inner, cache, name, key, length).await.map_err(|e| e.context("run", name))?;
-    if whole && !run.is_complete() {
-        fill(inner, &run, key).await.map_err(|e| e.context("run", name))?;
+    if whole { filled(inner, run, key).await } else { Ok(run) }
+}
+
+async fn filled(inner: &Inner, run: RunReader, key: &Key) -> Result<RunReader> {
+    if !run.is_complete() {
+        fill(inner, &run, key).await.map_err(|e| e.context("run", run.name()))?;
     }
     Ok(run)
 }
@@ -165,14 +179,21 @@ async fn opened(inner: &Inner, cache: &Arc<IndexCache>, name: RunName, key: &Key
     if let Some(run) = RunReader::open_cached(cache, seal()?, length, &key_of)? {
         return Ok(run);
     }
-    let mut end = inner.storage.get_range(key, tail_guess(length)).await?;
+    let guess = if length <= SMALL_RUN { 0..length } else { tail_guess(length) };
+    let mut end = inner.storage.get_range(key, guess).await?;
     let tail = loop {
         match find_tail(&end, length)? {
             TailEnd::Whole(bytes) => break end.split_off(end.len().saturating_sub(bytes)),
             TailEnd::Longer(longer) => end = inner.storage.get_range(key, longer).await?,
         }
     };
-    RunReader::from_tail(cache, seal()?, &tail, length, &key_of)
+    let run = RunReader::from_tail(cache, seal()?, &tail, length, &key_of)?;
+    if length <= SMALL_RUN {
+        let mut filler = run.fill();
+        // A damaged block is found again, and told, by whoever needs it.
+        let _ = filler.feed(&end).and_then(|()| filler.finish());
+    }
+    Ok(run)
 }
 
 pub(crate) async fn fill(inner: &Inner, run: &RunReader, key: &Key) -> Result<()> {
@@ -243,11 +264,11 @@ impl Locator {
     /// # Errors
     /// `Damaged` when one is not as it was written; else what the storage said.
     pub(crate) async fn bring(&self, needs: &[Need]) -> Result<()> {
-        for need in needs {
+        let fetches = stream::iter(needs.to_vec()).map(|need| async move {
             let sealed = self.inner.storage.get_range(&need.run.key()?, need.range.clone()).await?;
-            self.index.provide(need, sealed)?;
-        }
-        Ok(())
+            self.index.provide(&need, sealed)
+        });
+        fetches.buffer_unordered(AT_ONCE).try_collect().await
     }
 
     pub(crate) fn index(&self) -> &Arc<IndexSet> {

@@ -6,8 +6,10 @@ use crate::index::{
 };
 use crate::repository::Inner;
 use backup_core::{Error, ErrorKind, Key, Observer, Result, StorageExt};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 /// Local runs together may take this much, in bytes.
 const CACHE_BYTES: u64 = 8 << 30;
@@ -17,6 +19,12 @@ const PAGE_MEMORY: usize = 16 << 20;
 const MAX_TOMBSTONE: u64 = 512;
 /// Bytes of a run fetched at once.
 const FILL_PART: u64 = 4 << 20;
+/// A run of up to this many bytes is read whole: that takes no longer than its tail, and saves the requests that follow.
+const SMALL_RUN: u64 = 64 << 10;
+/// A reader that misses something does not list the index more often than this.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+/// Requests for tails and blocks of runs at the same time.
+const AT_ONCE: usize = 8;
 
 /// Opens the repository's cache of index runs.
 pub(crate) fn open_cache(inner: &Inner, observer: Arc<dyn Observer>) -> Arc<IndexCache> {
@@ -42,11 +50,16 @@ pub(crate) async fn load(
 ) -> Result<IndexSet> {
     let mut runs = Vec::new();
     let mut elsewhere = Vec::new();
-    for (name, key, length) in listed(inner).await? {
-        if !of_use(name) {
-            continue;
-        }
-        match bring(inner, cache, name, &key, length, whole).await {
+    let useful = listed(inner).await?.into_iter().filter(|(name, ..)| of_use(*name));
+    let opening = stream::iter(useful.collect::<Vec<_>>())
+        .map(|(name, key, length)| async move { (name, bring(inner, cache, name, &key, length, false).await, key) });
+    let opened: Vec<_> = opening.buffered(AT_ONCE).collect().await;
+    for (name, run, key) in opened {
+        let run = match run {
+            Ok(run) if whole => filled(inner, run, &key).await,
+            run => run,
+        };
+        match run {
             Ok(run) if run.domain() != inner.domain => elsewhere.push(name),
             // Who was revoked may have lied about what is stored. Readers see for themselves.
             Ok(run) if whole && !inner.signers.is_trusted(&run) => elsewhere.push(name),
@@ -137,8 +150,12 @@ pub(crate) async fn bring(
     whole: bool,
 ) -> Result<RunReader> {
     let run = open(inner, cache, name, key, length).await.map_err(|e| e.context("run", name))?;
-    if whole && !run.is_complete() {
-        fill(inner, &run, key).await.map_err(|e| e.context("run", name))?;
+    if whole { filled(inner, run, key).await } else { Ok(run) }
+}
+
+async fn filled(inner: &Inner, run: RunReader, key: &Key) -> Result<RunReader> {
+    if !run.is_complete() {
+        fill(inner, &run, key).await.map_err(|e| e.context("run", run.name()))?;
     }
     Ok(run)
 }
@@ -165,14 +182,21 @@ async fn opened(inner: &Inner, cache: &Arc<IndexCache>, name: RunName, key: &Key
     if let Some(run) = RunReader::open_cached(cache, seal()?, length, &key_of)? {
         return Ok(run);
     }
-    let mut end = inner.storage.get_range(key, tail_guess(length)).await?;
+    let guess = if length <= SMALL_RUN { 0..length } else { tail_guess(length) };
+    let mut end = inner.storage.get_range(key, guess).await?;
     let tail = loop {
         match find_tail(&end, length)? {
             TailEnd::Whole(bytes) => break end.split_off(end.len().saturating_sub(bytes)),
             TailEnd::Longer(longer) => end = inner.storage.get_range(key, longer).await?,
         }
     };
-    RunReader::from_tail(cache, seal()?, &tail, length, &key_of)
+    let run = RunReader::from_tail(cache, seal()?, &tail, length, &key_of)?;
+    if length <= SMALL_RUN {
+        let mut filler = run.fill();
+        // A damaged block is found again, and told, by whoever needs it.
+        let _ = filler.feed(&end).and_then(|()| filler.finish());
+    }
+    Ok(run)
 }
 
 pub(crate) async fn fill(inner: &Inner, run: &RunReader, key: &Key) -> Result<()> {
@@ -190,19 +214,28 @@ pub(crate) async fn fill(inner: &Inner, run: &RunReader, key: &Key) -> Result<()
 /// Answers where chunks are, fetching blocks of the index that are not here.
 pub(crate) struct Locator {
     inner: Arc<Inner>,
-    index: Arc<IndexSet>,
+    index: RwLock<Arc<IndexSet>>,
+    /// For those who hold nothing and may be overtaken by a prune.
+    again: Option<Again>,
+}
+
+struct Again {
+    cache: Arc<IndexCache>,
+    /// When the index was listed again, and whether it had changed.
+    last: tokio::sync::Mutex<Option<(Instant, bool)>>,
 }
 
 impl Locator {
     pub(crate) async fn open(inner: Arc<Inner>, observer: Arc<dyn Observer>) -> Result<Self> {
         let cache = open_cache(&inner, observer);
         let index = load(&inner, &cache, false, &|_| true).await?;
-        Ok(Locator { inner, index: Arc::new(index) })
+        let again = Some(Again { cache, last: tokio::sync::Mutex::default() });
+        Ok(Locator { inner, index: RwLock::new(Arc::new(index)), again })
     }
 
-    /// Over an index that is loaded.
+    /// Over an index that is loaded, and stays.
     pub(crate) fn with(inner: Arc<Inner>, index: Arc<IndexSet>) -> Self {
-        Locator { inner, index }
+        Locator { inner, index: RwLock::new(index), again: None }
     }
 
     /// Every copy of a chunk; none when it is in no run.
@@ -218,24 +251,43 @@ impl Locator {
     /// # Errors
     /// As [`Locator::locate`].
     pub(crate) async fn rows(&self, kind: Kind, id: &ChunkId) -> Result<Vec<(RowPlace, Location)>> {
+        let mut retried = false;
         loop {
-            match self.rows_here(kind, id) {
+            let index = self.index();
+            let needs = match rows_here(&index, kind, id) {
                 Answer::Known(rows) => return Ok(rows),
-                Answer::Needs(needs) => self.bring(&needs).await?,
+                Answer::Needs(needs) => needs,
+            };
+            match bring_blocks(&self.inner, &index, needs).await {
+                Err(error) if error.kind() == ErrorKind::NotFound && !retried && self.look_again().await? => {
+                    retried = true;
+                }
+                other => other?,
             }
         }
     }
 
-    fn rows_here(&self, kind: Kind, id: &ChunkId) -> Answer<Vec<(RowPlace, Location)>> {
-        let mut candidates = self.index.locate(kind, *id);
-        let mut rows = Vec::new();
-        loop {
-            match candidates.next() {
-                Answer::Known(Some(location)) => rows.extend(candidates.place().map(|place| (place, location))),
-                Answer::Known(None) => return Answer::Known(rows),
-                Answer::Needs(needs) => return Answer::Needs(needs),
-            }
+    /// After something that the index names was not there: lists the index once more, but not at every failure. Whether it
+    /// has changed, so that another try may succeed.
+    ///
+    /// # Errors
+    /// What the storage said.
+    pub(crate) async fn look_again(&self) -> Result<bool> {
+        let Some(again) = &self.again else { return Ok(false) };
+        let mut last = again.last.lock().await;
+        if let Some((when, changed)) = *last
+            && when.elapsed() < LOOK_AGAIN
+        {
+            return Ok(changed);
         }
+        let newer = load(&self.inner, &again.cache, false, &|_| true).await?;
+        let names = |index: &IndexSet| index.runs().iter().map(|run| run.name()).collect::<HashSet<_>>();
+        let changed = names(&newer) != names(&self.index());
+        if changed {
+            *self.index.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(newer);
+        }
+        *last = Some((Instant::now(), changed));
+        Ok(changed)
     }
 
     /// Fetches blocks of the index that an answer needs.
@@ -243,14 +295,30 @@ impl Locator {
     /// # Errors
     /// `Damaged` when one is not as it was written; else what the storage said.
     pub(crate) async fn bring(&self, needs: &[Need]) -> Result<()> {
-        for need in needs {
-            let sealed = self.inner.storage.get_range(&need.run.key()?, need.range.clone()).await?;
-            self.index.provide(need, sealed)?;
-        }
-        Ok(())
+        bring_blocks(&self.inner, &self.index(), needs.to_vec()).await
     }
 
-    pub(crate) fn index(&self) -> &Arc<IndexSet> {
-        &self.index
+    pub(crate) fn index(&self) -> Arc<IndexSet> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+fn rows_here(index: &IndexSet, kind: Kind, id: &ChunkId) -> Answer<Vec<(RowPlace, Location)>> {
+    let mut candidates = index.locate(kind, *id);
+    let mut rows = Vec::new();
+    loop {
+        match candidates.next() {
+            Answer::Known(Some(location)) => rows.extend(candidates.place().map(|place| (place, location))),
+            Answer::Known(None) => return Answer::Known(rows),
+            Answer::Needs(needs) => return Answer::Needs(needs),
+        }
+    }
+}
+
+async fn bring_blocks(inner: &Inner, index: &IndexSet, needs: Vec<Need>) -> Result<()> {
+    let fetches = stream::iter(needs).map(|need| async move {
+        let sealed = inner.storage.get_range(&need.run.key()?, need.range.clone()).await?;
+        index.provide(&need, sealed)
+    });
+    fetches.buffer_unordered(AT_ONCE).try_collect().await
 }

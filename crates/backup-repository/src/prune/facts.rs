@@ -64,7 +64,7 @@ pub(super) async fn packs_of(locator: &Locator) -> Result<Vec<RunFacts>> {
 
 /// Adds what all runs of a domain together say of each pack.
 pub(super) async fn sums(locator: &Locator, marks: &Marks, sums: &mut HashMap<PackName, Sum>) -> Result<()> {
-    let index = locator.index().clone();
+    let index = locator.index();
     for (place, run) in index.runs().iter().enumerate() {
         let segments = segments(locator, &index, place, marks).await?;
         let mut packs = index.packs(place);

@@ -66,7 +66,7 @@ impl Marking<'_> {
     /// # Errors
     /// `Damaged` for a chunk that nothing holds, with the snapshot that refers to it; `Cancelled`.
     pub(super) async fn mark(&self, snapshots: impl Iterator<Item = &MarkedSnapshot>) -> Result<Marks> {
-        let marks = Mutex::new(Marks::new(self.locator.index()));
+        let marks = Mutex::new(Marks::new(&self.locator.index()));
         for snapshot in snapshots {
             for tree in &snapshot.trees {
                 let root = Reference::Block { id: tree.id, level: tree.level };

@@ -154,7 +154,7 @@ impl<'a> Pass<'a> {
                 PruneTask::Merge(names) => {
                     self.observer.event(Event::Stage("merging the index"));
                     for Ground { inner, locator, .. } in &self.marked()?.grounds {
-                        merge::merge(inner, &self.held, locator.index(), &self.cache, &names).await?;
+                        merge::merge(inner, &self.held, &locator.index(), &self.cache, &names).await?;
                     }
                     report.runs_merged += names.len() as u64;
                     self.held.machine().merged()?;

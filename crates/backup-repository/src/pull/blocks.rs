@@ -30,6 +30,14 @@ impl Blocks {
     /// # Errors
     /// `Damaged` when no stored copy of it is whole; `AccessDenied`, `Unavailable`.
     pub(crate) async fn get(&self, id: &ChunkId) -> Result<Bytes> {
+        match self.copy(id).await {
+            Err(error) if error.kind() == ErrorKind::Damaged && self.locator.look_again().await? => self.copy(id).await,
+            other => other,
+        }
+    }
+
+    /// Any whole copy of a block.
+    async fn copy(&self, id: &ChunkId) -> Result<Bytes> {
         let locations = self.locator.locate(Kind::Metadata, id).await?;
         let mut error = Error::new(ErrorKind::Damaged, "a metadata block is in no pack").context("block", id);
         for location in &locations {

@@ -82,6 +82,16 @@ impl Source {
     }
 
     async fn chunk(&mut self, id: &ChunkId) -> Result<Bytes> {
+        match self.copy(id).await {
+            Err(error) if error.kind() == ErrorKind::Damaged && self.store.locator.look_again().await? => {
+                self.copy(id).await
+            }
+            other => other,
+        }
+    }
+
+    /// Any whole copy of a chunk.
+    async fn copy(&mut self, id: &ChunkId) -> Result<Bytes> {
         let mut error = Error::new(ErrorKind::Damaged, "a chunk is in no pack").context("chunk", id);
         for copy in self.store.locator.locate(Kind::Data, id).await? {
             let read = match self.segment(&copy).await {

@@ -235,7 +235,11 @@ impl Run {
 
     async fn again(&mut self, pieces: Vec<Piece>, error: &Error) -> Result<()> {
         for piece in pieces {
-            let other = self.locate(&piece.id).await?.filter(|copy| copy.length == piece.length);
+            let mut other = self.locate(&piece.id).await?;
+            if other.is_none() && self.store.locator.look_again().await? {
+                other = self.locate(&piece.id).await?;
+            }
+            let other = other.filter(|copy| copy.length == piece.length);
             for target in piece.targets {
                 match &other {
                     Some(copy) => self.plan.add(piece.id, copy, target),

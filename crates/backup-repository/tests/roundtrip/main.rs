@@ -6,6 +6,7 @@ mod ahead;
 mod damage;
 mod fatal;
 mod memory;
+mod overtaken;
 
 use backup_core::*;
 use backup_repository::*;

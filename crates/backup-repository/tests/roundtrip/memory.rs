@@ -233,7 +233,11 @@ pub type Pulled = BTreeMap<TreePath, (Entry, Result<Vec<u8>, String>)>;
 
 /// Pulls a snapshot's first component.
 pub async fn pull(from: &dyn Catalogue, id: &BackupId, selection: &Selection) -> Result<(Pulled, Vec<Error>)> {
-    let backup = from.open(id).await?;
+    take(&*from.open(id).await?, selection).await
+}
+
+/// Pulls the first component of a snapshot that is open.
+pub async fn take(backup: &dyn Backup, selection: &Selection) -> Result<(Pulled, Vec<Error>)> {
     let mut entries = backup.entries(0, selection)?;
     let mut restore = MemoryRestore::default();
     let mut lost = Vec::new();

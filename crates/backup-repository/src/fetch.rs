@@ -15,7 +15,8 @@ const MAX_KEYS: usize = 1024;
 /// Fetches segments of one repository.
 pub(crate) struct Fetcher {
     inner: Arc<Inner>,
-    keys: Mutex<HashMap<PackName, Arc<SealKey>>>,
+    /// By what they were wrapped in: which pack a row says it is for is its writer's word.
+    keys: Mutex<HashMap<WrappedKey, Arc<SealKey>>>,
 }
 
 impl Fetcher {
@@ -38,7 +39,7 @@ impl Fetcher {
     /// `AccessDenied` when this identity does not open it.
     pub(crate) fn key(&self, pack: &PackName, wrapped: &WrappedKey) -> Result<Arc<SealKey>> {
         let lock = || self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(key) = lock().get(pack) {
+        if let Some(key) = lock().get(wrapped) {
             return Ok(key.clone());
         }
         let key = Arc::new(SealKey::new(
@@ -48,7 +49,7 @@ impl Fetcher {
         if keys.len() >= MAX_KEYS {
             keys.clear();
         }
-        keys.insert(*pack, key.clone());
+        keys.insert(*wrapped, key.clone());
         Ok(key)
     }
 

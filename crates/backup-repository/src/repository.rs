@@ -202,6 +202,12 @@ impl Inner {
         Some(self.options.cache_dir.as_ref()?.join(self.config.repository.to_string()))
     }
 
+    /// Whether somebody else's session may be ended by taking its names: the storage said so when the repository was made,
+    /// and says so now.
+    pub(crate) fn may_fence(&self) -> bool {
+        self.config.create_only && self.storage.capabilities().create_only
+    }
+
     /// The number of the newest identity, to which new keys are wrapped.
     pub(crate) fn identity_number(&self) -> u16 {
         self.identity

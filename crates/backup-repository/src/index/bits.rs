@@ -2,7 +2,7 @@ const WORD: usize = 64;
 const STRIDE: usize = 8;
 
 /// Which of many numbered things are in use, and how many of them are before one.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Bits {
     words: Vec<u64>,
     /// Bits set before each group of words, after [`Bits::count`].

@@ -123,14 +123,15 @@ impl Merge {
             return Ok(Answer::Known(true));
         }
         let (segment, pack) = match resolve(&self.set, row)? {
-            Answer::Known(resolved) => resolved,
+            Answer::Known((segment, pack)) => (SegmentRecord { pack: 0, ..segment }, pack),
             Answer::Needs(needs) => return Ok(Answer::Needs(needs)),
         };
         for other in self.same.iter().rev().take(MAX_COMPARED) {
             match resolve(&self.set, other)? {
                 Answer::Known((other_segment, other_pack)) => {
-                    let same = other_pack.name == pack.name && other_segment.number == segment.number;
-                    if same && other.row.offset == row.row.offset {
+                    // Of two that differ in anything one is wrong; which, is found out by who reads.
+                    let same = other_pack == pack && SegmentRecord { pack: 0, ..other_segment } == segment;
+                    if same && (other.row.offset, other.row.length) == (row.row.offset, row.row.length) {
                         return Ok(Answer::Known(false));
                     }
                 }

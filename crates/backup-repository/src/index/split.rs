@@ -5,6 +5,7 @@ use super::scan::{Scan, answer};
 use super::set::{Answer, IndexSet, Need};
 use super::source::MAX_ROWS;
 use super::spool::{MergedRun, Spool, SpooledRows};
+use crate::crypto::WrappedKey;
 use crate::format::ids::PackName;
 use backup_core::{Error, ErrorKind, Result};
 use hashbrown::HashMap;
@@ -35,7 +36,7 @@ struct Tables {
     rows: SpooledRows,
     segments: Spool,
     packs: Spool,
-    new_packs: HashMap<PackName, u32>,
+    new_packs: HashMap<(PackName, [u8; 32], WrappedKey), u32>,
     /// The run whose segments are being taken over.
     run: usize,
     scan: Scan<SegmentRecord>,
@@ -175,12 +176,14 @@ impl Tables {
             return Ok(*new);
         }
         let pack: PackRecord = run.record(old)?;
-        let new = match self.new_packs.get(&pack.name) {
+        // Records of one pack that differ stay apart: one of them is wrong, and who reads finds out which.
+        let key = (pack.name, pack.hash, pack.wrapped);
+        let new = match self.new_packs.get(&key) {
             Some(new) => *new,
             None => {
                 let new = self.packs.count() as u32;
                 self.packs.put(&pack, &[])?;
-                self.new_packs.insert(pack.name, new);
+                self.new_packs.insert(key, new);
                 new
             }
         };

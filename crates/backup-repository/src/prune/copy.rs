@@ -23,8 +23,16 @@ const METADATA_SEGMENT: usize = 128 << 10;
 /// Fetched segments that may wait.
 const AHEAD: usize = 4;
 
+/// A pack out of which rows are to be copied, and how many they are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    pub(super) pack: PackName,
+    pub(super) what: What,
+    pub(super) rows: u64,
+}
+
 /// Which rows of a pack are worth copying.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum What {
     /// What the pack holds.
     Live,
@@ -85,7 +93,7 @@ impl<'a> Copier<'a> {
     /// # Errors
     /// `NotFound` when a pack has gone: another prune was quicker; `Damaged` for a chunk that is not what it is named
     /// after; `Cancelled`.
-    pub(super) async fn copy(self, packs: &[(PackName, What)], stop: &Stop) -> Result<()> {
+    pub(super) async fn copy(self, packs: &[Wanted], stop: &Stop) -> Result<()> {
         let (send, receive) = mpsc::channel(AHEAD);
         let (writer, repository, kind) = (self.writer.clone(), self.inner.config.repository, self.kind);
         let (chunk_key, level) = (self.inner.keys.chunk.clone(), self.inner.options.level);
@@ -110,8 +118,9 @@ impl<'a> Copier<'a> {
         self.publish().await
     }
 
-    async fn feed(&self, packs: &[(PackName, What)], send: &mpsc::Sender<Fetched>, stop: &Stop) -> Result<()> {
-        for (pack, what) in packs {
+    async fn feed(&self, packs: &[Wanted], send: &mpsc::Sender<Fetched>, stop: &Stop) -> Result<()> {
+        for Wanted { pack, what, rows } in packs {
+            let mut found = 0;
             let length = self.inner.storage.stat(&pack.key()?).await?.size_bytes;
             let (_, stored) = read_stored(self.inner, *pack, length).await?;
             for (place, chunks) in stored.footer.places(*pack, self.kind) {
@@ -126,6 +135,7 @@ impl<'a> Copier<'a> {
                         What::Needed => self.marks.is_needed(*row),
                     });
                     wrapped = wrapped.or(row.filter(|_| is_wanted).map(|(_, location)| location.wrapped));
+                    found += u64::from(is_wanted);
                     wanted.push((*id, *length, is_wanted));
                     offset += length;
                 }
@@ -135,6 +145,14 @@ impl<'a> Copier<'a> {
                 if send.send(Fetched { place, key, sealed, chunks: wanted }).await.is_err() {
                     return Ok(());
                 }
+            }
+            // What is not copied would be lost with the pack: the index and the pack must agree.
+            if found != *rows {
+                let what = "an index run says of a pack what the pack does not: nothing of it is deleted";
+                return Err(Error::new(ErrorKind::Damaged, what)
+                    .context("pack", pack)
+                    .context("chunks_by_the_index", rows)
+                    .context("chunks_in_the_pack", found));
             }
             if self.writer.rows() >= self.inner.options.run_rows {
                 self.publish().await?;

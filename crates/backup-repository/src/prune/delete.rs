@@ -9,15 +9,20 @@ use backup_core::{ErrorKind, Key, Result, StorageExt};
 /// Keys that are deleted with one call.
 const AT_ONCE: usize = 500;
 
-/// Deletes, and gives what the storage refused to delete (object lock, policy).
+/// Deletes as long as the session may go on, and gives what the storage refused to delete (object lock, policy).
 ///
 /// # Errors
 /// Anything else that the storage says.
-pub(super) async fn delete(inner: &Inner, removals: &[Removal]) -> Result<Vec<Removal>> {
+pub(super) async fn delete(
+    inner: &Inner,
+    removals: &[Removal],
+    may_go_on: &(dyn Fn() -> Result<()> + Sync),
+) -> Result<Vec<Removal>> {
     let mut refused = Vec::new();
     // Order matters between kinds, and inside a record; among packs and among runs it does not.
     for group in removals.chunk_by(|a, b| is_bulk(a) && std::mem::discriminant(a) == std::mem::discriminant(b)) {
         for some in group.chunks(AT_ONCE) {
+            may_go_on()?;
             let mut keys = Vec::new();
             for removal in some {
                 keys.extend(keys_of(inner, removal).await?);

@@ -3,33 +3,54 @@
 use super::PruneOptions;
 use super::listing::ListedRun;
 use super::mark::Marks;
-use crate::format::ids::{Kind, PackName, RunName};
+use crate::format::ids::{Kind, PackName, RunName, SessionId};
 use crate::index::{Answer, IndexSet, PackRecord, Record, Records, Row, RowPlace, RunReader, Section, SegmentRecord};
 use crate::locate::Locator;
 use crate::protocol::{PackFacts, PackId};
-use backup_core::{Error, ErrorKind, Result};
+use backup_core::Result;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// A pack is small below this share of the length at which packs are closed.
 const SMALL_SHARE: u64 = 8;
+/// No pack has more segments: the numbers of more are lies.
+const MAX_SEGMENTS: usize = 1 << 16;
 /// So many small packs of one kind are worth being made one.
 const MANY_SMALL: usize = 16;
 /// So many runs of one kind are worth being made one.
 const MANY_RUNS: usize = 8;
 
-/// What a run says of one pack.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sum {
-    pub(super) kind: Kind,
+/// A pack, as runs of one domain and kind say: that it is of these is their word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Claim {
+    pub(super) pack: PackName,
     pub(super) domain: u32,
-    /// Plain bytes in all segments.
-    plain: u64,
-    /// Plain bytes that rewriting would free: whole segments, and the dead part of those that are mostly dead.
-    reclaimable: u64,
-    is_live: bool,
-    is_needed: bool,
+    pub(super) kind: Kind,
 }
+
+/// What all runs together say of one pack.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sum {
+    /// Plain bytes of each segment, and those of them that are live.
+    segments: Vec<(u32, u32)>,
+    /// Rows that hold something.
+    pub(super) live: u64,
+    /// Rows from which something is to be copied, because nothing else has it.
+    pub(super) needed: u64,
+}
+
+impl Sum {
+    /// Plain bytes in all, and those that rewriting would free: whole segments, and the dead part of those that are
+    /// mostly dead.
+    fn reclaimable(&self) -> (u64, u64) {
+        self.segments.iter().fold((0, 0), |(all, free), (plain, live)| {
+            let (plain, live) = (u64::from(*plain), u64::from(*live).min(u64::from(*plain)));
+            (all + plain, free + if live * 2 >= plain { 0 } else { plain - live })
+        })
+    }
+}
+
+pub(super) type Sums = HashMap<Claim, Sum>;
 
 /// A run and the packs it lists.
 pub(super) struct RunFacts {
@@ -62,25 +83,33 @@ pub(super) async fn packs_of(locator: &Locator) -> Result<Vec<RunFacts>> {
     Ok(facts)
 }
 
-/// Adds what all runs of a domain together say of each pack.
-pub(super) async fn sums(locator: &Locator, marks: &Marks, sums: &mut HashMap<PackName, Sum>) -> Result<()> {
+/// Adds what all runs of a domain say of each pack. Several may list the same one, whole or in parts.
+pub(super) async fn sums(locator: &Locator, marks: &Marks, sums: &mut Sums) -> Result<()> {
     let index = locator.index();
     for (place, run) in index.runs().iter().enumerate() {
-        let segments = segments(locator, &index, place, marks).await?;
+        let mut own: Vec<Claim> = Vec::new();
         let mut packs = index.packs(place);
-        let mut own: Vec<PackName> = Vec::new();
-        while let Some(PackRecord { name, kind, .. }) = next(locator, &mut packs).await? {
-            own.push(name);
-            let blank = Sum { kind, domain: run.domain(), plain: 0, reclaimable: 0, is_live: false, is_needed: false };
-            sums.entry(name).or_insert(blank);
+        while let Some(PackRecord { name, .. }) = next(locator, &mut packs).await? {
+            let claim = Claim { pack: name, domain: run.domain(), kind: run.kind() };
+            sums.entry(claim).or_default();
+            own.push(claim);
         }
-        for segment in segments {
-            let Some(sum) = own.get(segment.pack as usize).and_then(|pack| sums.get_mut(pack)) else { continue };
-            let (plain, live) = (u64::from(segment.plain), u64::from(segment.live));
-            sum.plain += plain;
-            sum.reclaimable += if live * 2 >= plain { 0 } else { plain - live };
-            sum.is_live |= segment.is_live;
-            sum.is_needed |= segment.is_needed;
+        for segment in segments(locator, &index, place, marks).await? {
+            let Some(sum) = own.get(segment.pack as usize).and_then(|claim| sums.get_mut(claim)) else { continue };
+            sum.live += u64::from(segment.live_rows);
+            sum.needed += u64::from(segment.needed_rows);
+            let number = segment.number as usize;
+            if number >= MAX_SEGMENTS {
+                continue;
+            }
+            if sum.segments.len() <= number {
+                sum.segments.resize(number + 1, (0, 0));
+            }
+            if let Some((plain, live)) = sum.segments.get_mut(number) {
+                *plain = segment.plain.max(*plain);
+                // A chunk is live in one row only, whatever runs list it.
+                *live = live.saturating_add(segment.live);
+            }
         }
     }
     Ok(())
@@ -89,30 +118,31 @@ pub(super) async fn sums(locator: &Locator, marks: &Marks, sums: &mut HashMap<Pa
 #[derive(Clone, Copy)]
 struct SegmentSum {
     pack: u32,
+    number: u32,
     plain: u32,
     live: u32,
-    is_live: bool,
-    is_needed: bool,
+    live_rows: u32,
+    needed_rows: u32,
 }
 
 async fn segments(locator: &Locator, index: &IndexSet, place: usize, marks: &Marks) -> Result<Vec<SegmentSum>> {
     let mut sums = Vec::new();
     let mut segments = index.records::<SegmentRecord>(place);
     while let Some(segment) = next(locator, &mut segments).await? {
-        let SegmentRecord { pack, plain_len: plain, .. } = segment;
-        sums.push(SegmentSum { pack, plain, live: 0, is_live: false, is_needed: false });
+        let SegmentRecord { pack, number, plain_len: plain, .. } = segment;
+        sums.push(SegmentSum { pack, number, plain, live: 0, live_rows: 0, needed_rows: 0 });
     }
     let mut rows = index.records::<Row>(place);
     let mut at = RowPlace { run: place as u32, row: 0 };
     while let Some(row) = next(locator, &mut rows).await? {
-        let impossible = || Error::new(ErrorKind::Damaged, "a row of an index run is in no segment");
-        let sum = sums.get_mut(row.segment as usize).ok_or_else(impossible)?;
-        if marks.is_live(at) {
-            // The empty chunk is live, too.
-            sum.is_live = true;
-            sum.live = sum.live.saturating_add(row.length);
+        // A row in no segment holds nothing, and was not marked.
+        if let Some(sum) = sums.get_mut(row.segment as usize) {
+            if marks.is_live(at) {
+                sum.live_rows += 1;
+                sum.live = sum.live.saturating_add(row.length);
+            }
+            sum.needed_rows += u32::from(marks.is_needed(at));
         }
-        sum.is_needed |= marks.is_needed(at);
         at.row += 1;
     }
     Ok(sums)
@@ -121,38 +151,45 @@ async fn segments(locator: &Locator, index: &IndexSet, place: usize, marks: &Mar
 /// What the machine is told of every listed pack.
 pub(super) fn pack_facts(
     packs: &HashMap<PackName, u64>,
-    sums: &HashMap<PackName, Sum>,
+    sums: &Sums,
     options: &PruneOptions,
     pack_len: u64,
-) -> Vec<PackFacts<crate::format::ids::SessionId>> {
+) -> Vec<PackFacts<SessionId>> {
+    let mut facts: HashMap<PackName, PackFacts<SessionId>> = packs
+        .keys()
+        .map(|pack| {
+            let blank =
+                PackFacts { pack: (*pack).into(), is_live: false, is_needed: false, is_repack_wanted: false };
+            (*pack, blank)
+        })
+        .collect();
     let rewritten = worth_rewriting(packs, sums, options, pack_len);
-    let fact = |pack: &PackName| {
-        let sum = sums.get(pack);
-        PackFacts {
-            pack: (*pack).into(),
-            is_live: sum.is_some_and(|sum| sum.is_live),
-            is_needed: sum.is_some_and(|sum| sum.is_needed),
-            is_repack_wanted: rewritten.contains(pack),
+    for (claim, sum) in sums {
+        if let Some(fact) = facts.get_mut(&claim.pack) {
+            fact.is_live |= sum.live > 0;
+            fact.is_needed |= sum.needed > 0;
+            fact.is_repack_wanted = rewritten.contains(&claim.pack);
         }
-    };
-    packs.keys().map(fact).collect()
+    }
+    facts.into_values().collect()
 }
 
 /// The packs that would free much if they were rewritten, and small ones of which there are many.
 fn worth_rewriting(
     packs: &HashMap<PackName, u64>,
-    sums: &HashMap<PackName, Sum>,
+    sums: &Sums,
     options: &PruneOptions,
     pack_len: u64,
 ) -> HashSet<PackName> {
     let mut chosen = HashSet::new();
     let mut small: BTreeMap<(u32, u8), Vec<PackName>> = BTreeMap::new();
-    for (pack, length) in packs {
-        let Some(sum) = sums.get(pack).filter(|sum| sum.is_live) else { continue };
-        if sum.reclaimable * 100 > sum.plain * u64::from(options.max_unused_percent) {
-            chosen.insert(*pack);
+    for (claim, sum) in sums.iter().filter(|(_, sum)| sum.live > 0) {
+        let Some(length) = packs.get(&claim.pack) else { continue };
+        let (plain, free) = sum.reclaimable();
+        if free * 100 > plain * u64::from(options.max_unused_percent) {
+            chosen.insert(claim.pack);
         } else if *length < pack_len / SMALL_SHARE {
-            small.entry((sum.domain, sum.kind.to_byte())).or_default().push(*pack);
+            small.entry((claim.domain, claim.kind.to_byte())).or_default().push(claim.pack);
         }
     }
     chosen.extend(small.into_values().filter(|small| small.len() >= MANY_SMALL).flatten());

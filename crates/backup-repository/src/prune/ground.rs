@@ -1,7 +1,7 @@
 //! From listings to the machine's decision: runs are opened, what snapshots need is marked, and everything is described.
 
 use super::PruneOptions;
-use super::facts::{self, RunFacts, Sum};
+use super::facts::{self, RunFacts, Sums};
 use super::held::Held;
 use super::listing::{ListedRun, MarkedSnapshot};
 use super::mark::{Marking, Marks};
@@ -33,7 +33,7 @@ pub(super) struct Marker<'a> {
 /// What the mark leaves for what follows.
 pub(super) struct Marked {
     pub(super) grounds: Vec<Ground>,
-    pub(super) sums: HashMap<PackName, Sum>,
+    pub(super) sums: Sums,
 }
 
 /// One domain: no snapshot refers to chunks of another than its own.
@@ -111,11 +111,14 @@ impl Marker<'_> {
         let fetcher = Arc::new(Fetcher::new(inner.clone()));
         let blocks = Blocks::new(inner.clone(), fetcher.clone(), locator.clone());
         let held = self.held.clone();
+        let doubtful: Vec<bool> =
+            locator.index().runs().iter().map(|run| !self.inner.signers.is_trusted(run)).collect();
         let marking = Marking {
             locator: &locator,
             blocks: &blocks,
             packs: self.packs,
             standing: &move |pack| held.machine().standing((*pack).into()),
+            is_doubtful: &|run| doubtful.get(run as usize).copied().unwrap_or(true),
             observer: self.observer,
             stop: self.stop,
         };
@@ -156,7 +159,9 @@ impl Marker<'_> {
         let Some((name, error)) = broken.first() else { return Ok(()) };
         let listed: HashSet<PackId> = runs.iter().flat_map(|run| run.packs.iter().copied()).collect();
         let machine = self.held.machine();
-        let is_nowhere = |pack: &PackId| !listed.contains(pack) && machine.standing(*pack) == Standing::Sound;
+        let is_nowhere = |pack: &PackId| {
+            !listed.contains(pack) && machine.standing(*pack) == Standing::Sound && machine.is_abandoned(pack.session)
+        };
         if let Some(pack) = self.packs.keys().find(|pack| is_nowhere(&(**pack).into())) {
             let what = "an index run cannot be read, and a pack is in no other: `backup repair index` lists it anew";
             return Err(Error::new(ErrorKind::Damaged, what)

@@ -39,11 +39,11 @@ fn is_older(modified: SystemTime, now: SystemTime, age: Duration) -> bool {
     now.duration_since(modified).is_ok_and(|passed| passed >= age)
 }
 
-/// What stands under `snapshots/`, and those of them whose data must stay.
+/// What stands under `snapshots/`, those of them whose data must stay, and whether any was ever forgotten.
 pub(super) async fn snapshots(
     inner: &Inner,
     now: SystemTime,
-) -> Result<(Vec<ListedSnapshot<SessionId>>, Vec<MarkedSnapshot>)> {
+) -> Result<(Vec<ListedSnapshot<SessionId>>, Vec<MarkedSnapshot>, bool)> {
     let listed = inner.storage.list_all("snapshots/").await?;
     // The notes after the snapshots: one that came back after it was forgotten has its note already.
     let forgotten = forgotten(inner).await?;
@@ -70,7 +70,7 @@ pub(super) async fn snapshots(
         all.push(listed);
         marked.extend(snapshot);
     }
-    Ok((all, marked))
+    Ok((all, marked, !forgotten.is_empty()))
 }
 
 enum Found {

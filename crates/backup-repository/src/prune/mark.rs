@@ -34,6 +34,11 @@ impl Marks {
         self.live.get(place.run as usize).is_some_and(|rows| rows.is_set(place.row))
     }
 
+    /// The live rows of one run.
+    pub(super) fn live_rows(&self, run: u32) -> Bits {
+        self.live.get(run as usize).cloned().unwrap_or_default()
+    }
+
     pub(super) fn is_needed(&self, place: RowPlace) -> bool {
         self.needed.get(place.run as usize).is_some_and(|rows| rows.is_set(place.row))
     }
@@ -56,6 +61,8 @@ pub(super) struct Marking<'a> {
     pub(super) blocks: &'a Blocks,
     pub(super) packs: &'a HashMap<PackName, u64>,
     pub(super) standing: &'a (dyn Fn(&PackName) -> Standing + Sync),
+    /// Whether the run with this place was written by somebody who was revoked.
+    pub(super) is_doubtful: &'a (dyn Fn(u32) -> bool + Sync),
     pub(super) observer: &'a dyn Observer,
     pub(super) stop: &'a Stop,
 }
@@ -122,10 +129,21 @@ impl Marking<'_> {
         if any_marked(marks, &rows) {
             return Ok(());
         }
-        // One copy goes in favour of another only when the one that stays has been read.
-        let (place, is_rescue, _) = self.hold(id, &rows, rows.len() > 1).await?;
+        // One copy goes in favour of another only when the one that stays has been read; and who was revoked is believed
+        // only what can be seen.
+        let (place, is_rescue, _) = self.hold(id, &rows, self.is_to_be_read(&rows)).await?;
         marks.lock().unwrap_or_else(PoisonError::into_inner).set(place, is_rescue);
         Ok(())
+    }
+
+    fn is_to_be_read(&self, rows: &[(RowPlace, Location)]) -> bool {
+        let sound = |(_, location): &&(RowPlace, Location)| {
+            (self.standing)(&location.segment.pack) == Standing::Sound
+                && self.packs.contains_key(&location.segment.pack)
+        };
+        let mut packs = rows.iter().filter(sound).map(|(_, location)| location.segment.pack);
+        let first = packs.next();
+        packs.any(|pack| Some(pack) != first) || rows.iter().any(|(place, _)| (self.is_doubtful)(place.run))
     }
 
     /// Chooses the row that holds a chunk, and with `reads` only one whose bytes are the ones it is named after.
@@ -153,7 +171,8 @@ impl Marking<'_> {
             }
             match self.blocks.read(id, location).await {
                 Ok(content) => return Ok((*place, is_rescue, Some(content))),
-                Err(error) if error.kind() == ErrorKind::Damaged => {
+                // A row may lie about its pack, and about the pack's key.
+                Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::AccessDenied) => {
                     because = Some(error);
                     choices.iter_mut().skip(at).take(1).for_each(|(_, is_there)| *is_there = false);
                 }

@@ -1,6 +1,7 @@
 //! One pass: the machine's tasks, one after the other, done on the storage.
 
-use super::copy::{Copier, What};
+use super::copy::{Copier, Wanted, What};
+use super::facts::Claim;
 use super::ground::{Ground, Marked, Marker};
 use super::held::Held;
 use super::listing::{self, ListedRun, MarkedSnapshot};
@@ -13,6 +14,7 @@ use crate::repository::Inner;
 use crate::session::{Upkeep, condemned, create, end_dead, end_lapsed, key_of, sessions};
 use backup_core::{Error, ErrorKind, Event, Observer, Result, Stop};
 use std::collections::{HashMap, HashSet};
+use std::error::Error as StdError;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime};
@@ -99,7 +101,17 @@ impl<'a> Pass<'a> {
 
     /// Whether another prune may be why something is not there.
     fn is_overtaken(&self, error: &Error) -> bool {
-        error.kind() == ErrorKind::NotFound || self.marked.is_none() && !self.packs.is_empty()
+        let is_gone = |error: &(dyn StdError + 'static)| {
+            error.downcast_ref::<Error>().is_some_and(|error| error.kind() == ErrorKind::NotFound)
+        };
+        let mut next: Option<&(dyn StdError + 'static)> = Some(error);
+        while let Some(error) = next {
+            if is_gone(error) {
+                return true;
+            }
+            next = error.source();
+        }
+        self.marked.is_none() && !self.packs.is_empty()
     }
 
     async fn drive(&mut self, report: &mut PruneReport) -> Result<()> {
@@ -127,8 +139,8 @@ impl<'a> Pass<'a> {
                 }
                 PruneTask::ListSnapshots => {
                     self.observer.event(Event::Stage("reading snapshots"));
-                    let (listed, marked) = listing::snapshots(&self.inner, self.now).await?;
-                    self.has_forgotten = !crate::notes::forgotten(&self.inner).await?.is_empty();
+                    let (listed, marked, has_forgotten) = listing::snapshots(&self.inner, self.now).await?;
+                    self.has_forgotten = listed.iter().any(|snapshot| snapshot.is_forgotten) || has_forgotten;
                     report.snapshots = marked.len() as u64;
                     self.snapshots = marked;
                     self.held.machine().snapshots(listed)?;
@@ -153,8 +165,8 @@ impl<'a> Pass<'a> {
                 PruneTask::Delete(removals) => self.delete(&removals, report).await?,
                 PruneTask::Merge(names) => {
                     self.observer.event(Event::Stage("merging the index"));
-                    for Ground { inner, locator, .. } in &self.marked()?.grounds {
-                        merge::merge(inner, &self.held, &locator.index(), &self.cache, &names).await?;
+                    for Ground { inner, locator, marks, .. } in &self.marked()?.grounds {
+                        merge::merge(inner, &self.held, (&locator.index(), marks), &self.cache, &names).await?;
                     }
                     report.runs_merged += names.len() as u64;
                     self.held.machine().merged()?;
@@ -219,14 +231,16 @@ impl<'a> Pass<'a> {
         self.observer.event(Event::Stage("copying what is still needed"));
         let marked = self.marked()?;
         let copied = Arc::new(AtomicU64::new(0));
+        let wanted = rescue.iter().map(|pack| (*pack, What::Needed)).chain(repack.iter().map(|pack| (*pack, What::Live)));
+        let wanted: Vec<(PackName, What)> = wanted.map(|(pack, what)| (pack.into(), what)).collect();
         for (ground, kind) in marked.grounds.iter().flat_map(|g| [(g, Kind::Data), (g, Kind::Metadata)]) {
             let domain = ground.inner.domain;
-            let of_kind =
-                |pack: &PackName| marked.sums.get(pack).is_some_and(|sum| (sum.domain, sum.kind) == (domain, kind));
-            let mut packs: Vec<(PackName, What)> = Vec::new();
-            packs.extend(rescue.iter().map(|pack| (PackName::from(*pack), What::Needed)));
-            packs.extend(repack.iter().map(|pack| (PackName::from(*pack), What::Live)));
-            packs.retain(|(pack, _)| of_kind(pack));
+            let rows = |(pack, what): (PackName, What)| {
+                let sum = marked.sums.get(&Claim { pack, domain, kind })?;
+                let rows = if what == What::Live { sum.live } else { sum.needed };
+                (rows > 0).then_some(Wanted { pack, what, rows })
+            };
+            let packs: Vec<Wanted> = wanted.iter().copied().filter_map(rows).collect();
             if packs.is_empty() {
                 continue;
             }
@@ -251,7 +265,8 @@ impl<'a> Pass<'a> {
         if !packs.is_empty() {
             self.observer.event(Event::Stage("deleting"));
         }
-        let refused = delete::delete(&self.inner, removals).await?;
+        let refused = delete::delete(&self.inner, removals, &|| self.upkeep.check()).await?;
+        let refused: HashSet<Removal> = refused.into_iter().collect();
         let gone = packs.iter().filter(|(removal, _)| !refused.contains(removal));
         for (_, bytes) in gone {
             report.packs_deleted += 1;
@@ -260,6 +275,7 @@ impl<'a> Pass<'a> {
         report.refused += refused.len() as u64;
         // Every pass sweeps the folder of the one before it.
         self.changed |= removals.iter().any(|r| !matches!(r, Removal::Session(_)) && !refused.contains(r));
+        let refused: Vec<Removal> = refused.into_iter().collect();
         Ok(self.held.machine().deleted(&refused)?)
     }
 

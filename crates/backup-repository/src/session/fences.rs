@@ -21,7 +21,7 @@ pub(crate) async fn end_lapsed(
     let mut ended = Vec::new();
     for listed in sessions.iter().filter(|listed| !listed.has_ended && listed.has_lapsed) {
         let session = listed.session;
-        if inner.config.create_only {
+        if inner.may_fence() {
             fence(inner, Fence::new(session)).await?;
             ended.push(session);
         } else {
@@ -41,7 +41,7 @@ pub(crate) async fn end_lapsed(
 /// What the storage says.
 pub(crate) async fn end_dead(inner: &Inner, series: [u8; 4]) -> Result<Vec<SessionId>> {
     let mut ended = Vec::new();
-    let Some(folder) = files(inner).filter(|_| inner.config.create_only) else { return Ok(ended) };
+    let Some(folder) = files(inner).filter(|_| inner.may_fence()) else { return Ok(ended) };
     for file in dead(&folder, series, usize::MAX) {
         let listed = inner.storage.list(&format!("sessions/{}/", file.session), None).await?.objects;
         if !listed.is_empty() && !listed.iter().any(|(key, _)| key.as_str().ends_with("/end")) {

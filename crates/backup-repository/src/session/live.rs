@@ -68,7 +68,7 @@ impl LiveSession {
         // Without a file of its own it takes nothing over: if it died, nobody would know of it. And where a create may
         // have two winners, nobody is fenced unless a person says so.
         let mut dead = match (&folder, &file) {
-            (Some(folder), Some(_)) if inner.storage.capabilities().create_only => {
+            (Some(folder), Some(_)) if inner.may_fence() => {
                 Predecessors::find(&inner, folder, id.series()).await?
             }
             _ => Predecessors::default(),

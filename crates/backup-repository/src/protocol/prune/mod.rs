@@ -267,6 +267,11 @@ impl<S: SessionName> Prune<S> {
         if self.view.is_condemned(pack) { Standing::Condemned } else { Standing::Sound }
     }
 
+    /// Whether nobody will publish any more what this session has stored.
+    pub fn is_abandoned(&self, session: S) -> bool {
+        self.view.is_abandoned(session)
+    }
+
     /// Whether a listed run takes part in the mark. A condemned one does not: another has its rows, and it may vanish. Nor
     /// does one of a session that is void.
     pub fn is_run_of_use(&self, run: RunId<S>) -> bool {

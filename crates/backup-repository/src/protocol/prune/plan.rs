@@ -85,7 +85,9 @@ impl<S: SessionName> Plan<S> {
         let mut condemn = Condemned { packs: Vec::new(), runs: found.merge.clone() };
         condemn.runs.extend(&found.dead_runs);
         let room = MAX_CONDEMNED.saturating_sub(condemn.runs.len());
-        condemn.packs = found.repack.iter().chain(&found.dead).copied().take(room).collect();
+        // What is copied is condemned in the same pass.
+        let repack: Vec<_> = found.repack.iter().copied().take(room).collect();
+        condemn.packs = repack.iter().chain(&found.dead).copied().take(room).collect();
         condemn.packs.sort_unstable();
         condemn.runs.sort_unstable();
 
@@ -108,7 +110,7 @@ impl<S: SessionName> Plan<S> {
             condemn,
             sweep: records.chain(spent(view, &found, session)).collect(),
             ripe: ripe.into_iter().filter(|_| rules.keeps(Rule::GoneSessionsOver)).cloned().collect(),
-            repack: found.repack,
+            repack,
         }
     }
 

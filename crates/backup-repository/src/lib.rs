@@ -5,6 +5,9 @@ mod check;
 mod crypto;
 mod fetch;
 mod format;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod index;
 mod keys;
 mod locate;

@@ -4,6 +4,8 @@ pub(crate) mod addition;
 pub(crate) mod certificate;
 pub(crate) mod config;
 pub(crate) mod credential;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 pub(crate) mod ids;
 pub(crate) mod owner;
 pub(crate) mod record;

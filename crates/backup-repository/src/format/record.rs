@@ -139,7 +139,11 @@ impl<'a> RawRecord<'a> {
 
 /// A payload that only members of the domain can read.
 pub(crate) fn seal_json<T: Serialize>(index: &IndexKey, key: &Key, value: &T) -> Result<Vec<u8>> {
-    let mut plain = to_json(value)?;
+    seal_plain(index, key, to_json(value)?)
+}
+
+/// Whatever the payload is.
+pub(crate) fn seal_plain(index: &IndexKey, key: &Key, mut plain: Vec<u8>) -> Result<Vec<u8>> {
     let nonce = random::<12>()?;
     record_key(index, key)?.seal_with_nonce(nonce, key.as_str().as_bytes(), &mut plain)?;
     let mut out = nonce.to_vec();

@@ -228,6 +228,12 @@ pub(crate) fn read_head(key: &Key, index: &IndexKey, payload: &[u8]) -> Result<H
 
 /// The body; `identities` are tried from the newest.
 pub(crate) fn read_body(key: &Key, identities: &[Identity], payload: &[u8]) -> Result<Vec<StoredComponent>> {
+    let json = open_body(key, identities, payload)?;
+    from_json::<BodyJson>(&json)?.components.into_iter().map(ComponentJson::into_stored).collect()
+}
+
+/// The body's JSON.
+pub(super) fn open_body(key: &Key, identities: &[Identity], payload: &[u8]) -> Result<Vec<u8>> {
     let (_, rest) = split(payload)?;
     let (wrapped, body) = rest
         .split_first_chunk::<WRAPPED_LEN>()
@@ -235,9 +241,8 @@ pub(crate) fn read_body(key: &Key, identities: &[Identity], payload: &[u8]) -> R
     let body_key = unwrap_any(identities, wrapped)?;
     let mut body = body.to_vec();
     let plain = SealKey::new(&body_key)?.open(0, key.as_str().as_bytes(), &mut body)?;
-    let json = zstd::bulk::decompress(plain, MAX_BODY)
-        .map_err(|e| Error::new(ErrorKind::Damaged, "a snapshot does not decompress").source(e))?;
-    from_json::<BodyJson>(&json)?.components.into_iter().map(ComponentJson::into_stored).collect()
+    zstd::bulk::decompress(plain, MAX_BODY)
+        .map_err(|e| Error::new(ErrorKind::Damaged, "a snapshot does not decompress").source(e))
 }
 
 /// Unwraps a key with whichever identity it was wrapped to.

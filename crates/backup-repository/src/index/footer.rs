@@ -42,7 +42,7 @@ impl Footer {
         out
     }
 
-    fn parse(message: &[u8]) -> Result<Self> {
+    pub(super) fn parse(message: &[u8]) -> Result<Self> {
         let (mut kind, mut domain, mut counts, mut blocks) = (0, 0, None, None);
         let (mut replaces, mut first, mut last) = (Vec::new(), None, None);
         let mut fields = Fields(message);

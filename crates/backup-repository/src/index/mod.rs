@@ -25,6 +25,8 @@ mod cache_file;
 mod fill;
 mod filter;
 mod footer;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 mod layout;
 mod merge;
 mod page;

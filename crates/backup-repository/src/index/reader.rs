@@ -257,6 +257,11 @@ impl RunReader {
         }
     }
 
+    #[cfg(feature = "fuzzing")]
+    pub(super) fn footer_message(&self) -> Vec<u8> {
+        self.footer.encode()
+    }
+
     /// The range of the object's tail.
     #[allow(dead_code, reason = "tests ask")]
     pub(crate) fn tail_range(&self) -> Range<u64> {

@@ -174,9 +174,28 @@ impl BlockSealer {
             sealed.clear();
             sealed.extend_from_slice(plain);
         }
-        seal.key.seal(u64::from(self.number), &seal.block_bound(flags, plain.len()), sealed)?;
+        self.close(seal, flags, plain.len(), sealed)
+    }
+
+    fn close(&mut self, seal: &RunSeal, flags: u8, plain_len: usize, sealed: &mut Vec<u8>) -> Result<BlockEntry> {
+        seal.key.seal(u64::from(self.number), &seal.block_bound(flags, plain_len), sealed)?;
         self.number += 1;
         Ok(BlockEntry { sealed_len: sealed.len() as u32, flags, hash: block_hash(sealed) })
+    }
+
+    /// Seals anything as the next block, whatever the flags say of it.
+    #[cfg(feature = "fuzzing")]
+    pub(super) fn seal_as(
+        &mut self,
+        seal: &RunSeal,
+        flags: u8,
+        plain_len: usize,
+        stored: &[u8],
+        sealed: &mut Vec<u8>,
+    ) -> Result<BlockEntry> {
+        sealed.clear();
+        sealed.extend_from_slice(stored);
+        self.close(seal, flags, plain_len, sealed)
     }
 }
 

@@ -16,6 +16,7 @@ mod cut;
 mod diff;
 mod extra;
 mod front;
+#[cfg(any(test, feature = "fuzzing"))]
 mod fuzz;
 mod leaf_reader;
 mod leaf_writer;
@@ -34,6 +35,7 @@ pub(crate) use body::{Body, encode_body};
 pub(crate) use content::{Content, Found, MAX_INLINE_CHUNKS};
 pub(crate) use cursor::Damage;
 pub(crate) use diff::{Change, Diff, DiffStep, Side};
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use fuzz::fuzz_block;
 pub(crate) use list_builder::ListBuilder;
 pub(crate) use list_reader::{ListReader, ListStep};

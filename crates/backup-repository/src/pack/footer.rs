@@ -26,11 +26,11 @@ pub(crate) struct FooterSegment {
     pub(crate) flags: u8,
 }
 
-fn key(index: &IndexKey, pack: &PackName) -> Result<SealKey> {
+pub(super) fn key(index: &IndexKey, pack: &PackName) -> Result<SealKey> {
     SealKey::new(&derive(CONTEXT, &index.0, &pack.to_bytes()))
 }
 
-fn associated(repository: &RepositoryId, pack: &PackName) -> Vec<u8> {
+pub(super) fn associated(repository: &RepositoryId, pack: &PackName) -> Vec<u8> {
     [b"footer".as_slice(), &repository.0, &pack.to_bytes()].concat()
 }
 
@@ -39,8 +39,8 @@ fn damaged(pack: &PackName, because: &'static str) -> Error {
 }
 
 impl Footer {
-    /// The sealed footer.
-    pub(crate) fn seal(&self, index: &IndexKey, repository: &RepositoryId, pack: &PackName) -> Result<Vec<u8>> {
+    /// The plain message.
+    pub(super) fn message(&self) -> Vec<u8> {
         let mut segments = Vec::with_capacity(self.segments.len() * SEGMENT_LEN);
         for s in &self.segments {
             for number in [s.sealed_len, s.plain_len, s.chunks, u32::from(s.flags)] {
@@ -55,6 +55,12 @@ impl Footer {
         drop(ids);
         let lengths: Vec<u8> = self.chunks.iter().flat_map(|(_, len)| len.to_le_bytes().into_iter().take(3)).collect();
         put_bytes(&mut message, 3, &lengths);
+        message
+    }
+
+    /// The sealed footer.
+    pub(crate) fn seal(&self, index: &IndexKey, repository: &RepositoryId, pack: &PackName) -> Result<Vec<u8>> {
+        let message = self.message();
         let mut sealed = zstd::bulk::compress(&message, 3)
             .map_err(|e| Error::new(ErrorKind::Internal, "a footer cannot be compressed").source(e))?;
         key(index, pack)?.seal(0, &associated(repository, pack), &mut sealed)?;

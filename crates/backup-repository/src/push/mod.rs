@@ -7,6 +7,8 @@ mod content;
 mod draft;
 mod engine;
 mod failure;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 mod hands;
 mod ingest;
 mod job;

@@ -19,7 +19,7 @@ pub(crate) struct Trust {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Witness {
+pub(super) struct Witness {
     tag: String,
     runs: Vec<String>,
     /// The records of condemned packs that were known when the chunks were seen.

@@ -2,7 +2,8 @@
 
 use crate::format::ids::{ChunkId, Kind, RunName};
 use crate::index::{
-    Answer, IndexCache, IndexSet, Location, Need, RowPlace, RunReader, RunSeal, TailEnd, find_tail, tail_guess,
+    Answer, IndexCache, IndexSet, Location, Need, Record, Records, RowPlace, RunReader, RunSeal, TailEnd, find_tail,
+    tail_guess,
 };
 use crate::repository::Inner;
 use backup_core::{Error, ErrorKind, Key, Observer, Result, StorageExt};
@@ -321,4 +322,14 @@ async fn bring_blocks(inner: &Inner, index: &IndexSet, needs: Vec<Need>) -> Resu
         index.provide(&need, sealed)
     });
     fetches.buffer_unordered(AT_ONCE).try_collect().await
+}
+
+/// Reads what a run says, fetching what is not here.
+pub(crate) async fn next<R: Record>(locator: &Locator, records: &mut Records<'_, R>) -> Result<Option<R>> {
+    loop {
+        match records.next()? {
+            Answer::Known(record) => return Ok(record),
+            Answer::Needs(needs) => locator.bring(&needs).await?,
+        }
+    }
 }

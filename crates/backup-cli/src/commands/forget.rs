@@ -37,7 +37,11 @@ impl Forget {
             return self.missing(context).await;
         }
         let snapshots = Snapshots::open(context).await?;
-        let chosen = snapshots.resolve_all(&self.snapshots)?;
+        // What cannot be read is in no list, and goes by its whole id.
+        let is_listed = |id: &str| snapshots.all.iter().any(|snapshot| snapshot.id.0 == id);
+        let (unlisted, listed): (Vec<String>, Vec<String>) =
+            self.snapshots.iter().cloned().partition(|id| is_whole_id(id) && !is_listed(&id.to_ascii_lowercase()));
+        let chosen = snapshots.resolve_all(&listed)?;
         // Nothing goes unless everything may.
         if let Some(held) = chosen.iter().find(|snapshot| snapshot.held) {
             let id = snapshots.short(held);
@@ -53,6 +57,13 @@ impl Forget {
                 forgotten.map_err(|error| Failure::from(error).hint_on(Exit::NoAccess, HINT))?;
             }
             self.say(context, &snapshot.id, &snapshots.title(snapshot))?;
+        }
+        for id in unlisted {
+            let id = BackupId(id.to_ascii_lowercase());
+            if !self.dry_run {
+                snapshots.repository.forget(&id).await?;
+            }
+            self.say(context, &id, &id.0)?;
         }
         Ok(Exit::Done)
     }
@@ -89,4 +100,8 @@ async fn record_receipts(context: &Context, repository: &Repository) {
         }
         _ => {}
     }
+}
+
+fn is_whole_id(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

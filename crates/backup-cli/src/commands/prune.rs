@@ -81,7 +81,7 @@ fn show(screen: &Screen, report: &PruneReport, is_dry: bool) -> Result<()> {
         false => screen.note(format_args!("{would}{}", done.join(", "))),
     }
     for session in &report.sessions_ended {
-        screen.note(format_args!("ended session {session}, which had been silent for a day"));
+        screen.note(format_args!("ended session {session}, which was dead"));
     }
     if report.refused > 0 {
         screen

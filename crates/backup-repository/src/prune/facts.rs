@@ -4,8 +4,8 @@ use super::PruneOptions;
 use super::listing::ListedRun;
 use super::mark::Marks;
 use crate::format::ids::{Kind, PackName, RunName, SessionId};
-use crate::index::{Answer, IndexSet, PackRecord, Record, Records, Row, RowPlace, RunReader, Section, SegmentRecord};
-use crate::locate::Locator;
+use crate::index::{IndexSet, PackRecord, Row, RowPlace, RunReader, Section, SegmentRecord};
+use crate::locate::{Locator, next};
 use crate::protocol::{PackFacts, PackId};
 use backup_core::Result;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -56,16 +56,6 @@ pub(super) type Sums = HashMap<Claim, Sum>;
 pub(super) struct RunFacts {
     pub(super) name: RunName,
     pub(super) packs: Vec<PackId>,
-}
-
-/// Reads what a run says, fetching what is not here.
-pub(super) async fn next<R: Record>(locator: &Locator, records: &mut Records<'_, R>) -> Result<Option<R>> {
-    loop {
-        match records.next()? {
-            Answer::Known(record) => return Ok(record),
-            Answer::Needs(needs) => locator.bring(&needs).await?,
-        }
-    }
 }
 
 /// The packs that each run of a set lists.
@@ -158,8 +148,7 @@ pub(super) fn pack_facts(
     let mut facts: HashMap<PackName, PackFacts<SessionId>> = packs
         .keys()
         .map(|pack| {
-            let blank =
-                PackFacts { pack: (*pack).into(), is_live: false, is_needed: false, is_repack_wanted: false };
+            let blank = PackFacts { pack: (*pack).into(), is_live: false, is_needed: false, is_repack_wanted: false };
             (*pack, blank)
         })
         .collect();

@@ -1,8 +1,8 @@
 //! Runs made of others, without the rows of packs that are gone.
 
 use super::held::Held;
-use crate::format::ids::{Kind, PackName, RunName};
 use super::mark::Marks;
+use crate::format::ids::{Kind, PackName, RunName};
 use crate::index::{Answer, Bits, IndexCache, IndexSet, MergedRun, Merger};
 use crate::locate::Locator;
 use crate::protocol::RunId;
@@ -43,7 +43,14 @@ pub(super) async fn merge(
     Ok(())
 }
 
-async fn merge_kind(inner: &Arc<Inner>, held: &Held, cache: &Arc<IndexCache>, kind: Kind, set: IndexSet, doubtful: Arc<[Option<Bits>]>) -> Result<()> {
+async fn merge_kind(
+    inner: &Arc<Inner>,
+    held: &Held,
+    cache: &Arc<IndexCache>,
+    kind: Kind,
+    set: IndexSet,
+    doubtful: Arc<[Option<Bits>]>,
+) -> Result<()> {
     let set = Arc::new(set);
     let replaces: Vec<RunName> = set.runs().iter().map(|run| run.name()).collect();
     let locator = Locator::with(inner.clone(), set.clone());

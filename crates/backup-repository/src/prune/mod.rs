@@ -17,7 +17,10 @@ mod report;
 
 pub use report::{PruneOptions, PruneReport};
 
+use crate::format::ids::SessionId;
+use crate::protocol::Record;
 use crate::repository::{Inner, Repository};
+use crate::session::{condemned, sessions};
 use backup_core::{Error, ErrorKind, Observer, Result, Stop};
 use pass::{Ended, Pass};
 use std::sync::Arc;
@@ -58,6 +61,8 @@ async fn prune(
     let mut report = PruneReport::default();
     let (mut passes, mut retries) = (0, 0);
     loop {
+        // With the domains and writers of now.
+        let inner = inner.refreshed().await?;
         let pass = Pass::begin(inner.clone(), options, observer.clone(), stop).await?;
         match pass.run(&mut report).await? {
             Ended::Overtaken(because) if retries < MAX_RETRIES => {
@@ -75,7 +80,7 @@ async fn prune(
                     return Ok(report);
                 }
                 if !may_go_on {
-                    pause(stop).await?;
+                    wait(&inner, options, stop).await?;
                     passes = 0;
                 }
             }
@@ -83,9 +88,22 @@ async fn prune(
     }
 }
 
-async fn pause(stop: &Stop) -> Result<()> {
-    match tokio::time::timeout(LOOK_AGAIN, stop.stopped()).await {
-        Ok(()) => Err(Error::new(ErrorKind::Cancelled, "the prune was stopped; what it condemned is deleted later")),
-        Err(_) => Ok(()),
+/// Waits until something that is condemned may be deleted.
+async fn wait(inner: &Inner, options: &PruneOptions, stop: &Stop) -> Result<()> {
+    loop {
+        if tokio::time::timeout(LOOK_AGAIN, stop.stopped()).await.is_ok() {
+            let what = "the prune was stopped; what it condemned is deleted by a later one";
+            return Err(Error::new(ErrorKind::Cancelled, what));
+        }
+        // Only to know when to look: what is deleted is decided by the pass, with the storage's time.
+        let now = std::time::SystemTime::now();
+        let records = condemned(inner, options.grace, Some(now)).await?;
+        let sessions = sessions(inner, now).await?;
+        let is_open = |id: &SessionId| sessions.iter().any(|s| s.session == *id && !s.has_ended && !s.has_lapsed);
+        let may_go =
+            |record: &Record| record.gone.is_none() && record.is_graced && !record.waits.iter().flatten().any(is_open);
+        if records.iter().any(may_go) {
+            return Ok(());
+        }
     }
 }

@@ -11,13 +11,13 @@ use crate::index::IndexCache;
 use crate::locate::{self};
 use crate::protocol::{ListedSession, Object, Outcome, Outlook, PackId, Prune, PruneTask, Record, Removal};
 use crate::repository::Inner;
-use crate::session::{Upkeep, condemned, create, end_dead, end_lapsed, key_of, sessions};
+use crate::session::{Awake, Upkeep, condemned, create, end_dead, end_lapsed, key_of, sessions};
 use backup_core::{Error, ErrorKind, Event, Observer, Result, Stop};
 use std::collections::{HashMap, HashSet};
 use std::error::Error as StdError;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 /// The name under which a prune's sessions run.
 const NAME: &str = "prune";
@@ -191,7 +191,7 @@ impl<'a> Pass<'a> {
         if matches!(object, Object::Start { .. }) {
             self.upkeep.announce(&self.inner);
         }
-        let sent = Instant::now();
+        let sent = Awake::now();
         let outcome = create(&self.inner, &object, &self.upkeep.info).await?;
         self.held.machine().created(outcome)?;
         match object {
@@ -231,7 +231,8 @@ impl<'a> Pass<'a> {
         self.observer.event(Event::Stage("copying what is still needed"));
         let marked = self.marked()?;
         let copied = Arc::new(AtomicU64::new(0));
-        let wanted = rescue.iter().map(|pack| (*pack, What::Needed)).chain(repack.iter().map(|pack| (*pack, What::Live)));
+        let wanted =
+            rescue.iter().map(|pack| (*pack, What::Needed)).chain(repack.iter().map(|pack| (*pack, What::Live)));
         let wanted: Vec<(PackName, What)> = wanted.map(|(pack, what)| (pack.into(), what)).collect();
         for (ground, kind) in marked.grounds.iter().flat_map(|g| [(g, Kind::Data), (g, Kind::Metadata)]) {
             let domain = ground.inner.domain;

@@ -3,16 +3,18 @@
 mod packs;
 
 use crate::format::ids::{Kind, PackName, RunName, SessionId};
-use crate::index::{Answer, IndexCache};
+use crate::index::IndexCache;
 use crate::locate;
 use crate::pack::{FinishedPacks, read_stored};
 use crate::protocol::{Object, Outcome, PackId, Repair, RepairTask, WriterTask};
 use crate::push::run_rows;
 use crate::repository::{Inner, Repository};
-use crate::session::{Upkeep, blocking, condemned, create, end_dead, end_lapsed, key_of, sessions, voided, write_run};
+use crate::session::{
+    Awake, Upkeep, blocking, condemned, create, end_dead, end_lapsed, key_of, sessions, voided, write_run,
+};
 use backup_core::{Error, ErrorKind, Event, Observer, Result, Stop};
 use packs::{Unlisted, unlisted};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -130,7 +132,7 @@ impl Work<'_> {
         if is_start {
             self.upkeep.announce(&self.inner);
         }
-        let sent = Instant::now();
+        let sent = Awake::now();
         let outcome = create(&self.inner, &object, &self.upkeep.info).await?;
         self.machine.writer()?.created(outcome)?;
         if is_start {
@@ -169,13 +171,14 @@ impl Work<'_> {
 
     async fn list(&mut self, report: &mut RepairReport) -> Result<()> {
         self.observer.event(Event::Stage("reading the index"));
-        let mut listed: HashSet<PackName> = HashSet::new();
+        let mut listed: HashMap<PackName, u64> = HashMap::new();
         for (name, key, length) in locate::listed(&self.inner).await? {
+            self.may_go_on()?;
             if !self.machine.writer()?.is_run_of_use(name.into()) {
                 continue;
             }
-            match self.packs_of(name, &key, length).await {
-                Ok(packs) => listed.extend(packs),
+            match self.rows_of(name, &key, length).await {
+                Ok(rows) => rows.into_iter().for_each(|(pack, rows)| *listed.entry(pack).or_default() += rows),
                 Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::AccessDenied) => {
                     let because = crate::push::chain(&error);
                     self.observer.event(Event::Warning(format!("index run {name} cannot be read: {because}")));
@@ -199,20 +202,20 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// The packs that a run lists, the whole of which can be read.
-    async fn packs_of(&self, name: RunName, key: &backup_core::Key, length: u64) -> Result<Vec<PackName>> {
+    /// How many chunks of each pack a run lists, the whole of which can be read.
+    async fn rows_of(&self, name: RunName, key: &backup_core::Key, length: u64) -> Result<HashMap<PackName, u64>> {
         let run = locate::bring(&self.inner, &self.scratch, name, key, length, true).await?;
         let index = Arc::new(crate::index::IndexSet::new(vec![Arc::new(run)]));
-        let locator = locate::Locator::with(self.inner.clone(), index.clone());
-        let mut records = index.packs(0);
-        let mut packs = Vec::new();
-        loop {
-            match records.next()? {
-                Answer::Known(Some(pack)) => packs.push(pack.name),
-                Answer::Known(None) => return Ok(packs),
-                Answer::Needs(needs) => locator.bring(&needs).await?,
-            }
+        let locator = locate::Locator::with(self.inner.clone(), index);
+        packs::rows_by_pack(&locator).await
+    }
+
+    fn may_go_on(&self) -> Result<()> {
+        self.upkeep.check()?;
+        if self.stop.is_stopped() {
+            return Err(Error::new(ErrorKind::Cancelled, "the repair was stopped; what it has listed stays listed"));
         }
+        Ok(())
     }
 
     /// Lists packs of one domain and kind, so many at once as a push puts into a run.
@@ -222,6 +225,7 @@ impl Work<'_> {
         let kind: Kind = first.kind;
         let mut rest = packs;
         while !rest.is_empty() {
+            self.may_go_on()?;
             let (mut rows, mut count) = (0, 0);
             for pack in rest {
                 rows += pack.chunks;

@@ -1,9 +1,11 @@
 use crate::format::ids::{Kind, PackName};
+use crate::index::{PackRecord, Row, SegmentRecord};
+use crate::locate::{Locator, next};
 use crate::pack::read_stored;
 use crate::repository::Inner;
 use backup_core::{ErrorKind, Event, Observer, Result, StorageExt};
 use futures_util::stream::{StreamExt, iter};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Footers read at once.
@@ -19,16 +21,44 @@ pub(super) struct Unlisted {
     pub(super) chunks: usize,
 }
 
-/// The packs in the storage that are not `listed`. Of those whose footers cannot be read the names are told.
+/// How many rows the runs of an index have for each pack.
+///
+/// # Errors
+/// `Damaged` when a run contradicts itself; what the storage said.
+pub(super) async fn rows_by_pack(locator: &Locator) -> Result<HashMap<PackName, u64>> {
+    let index = locator.index();
+    let mut found = HashMap::new();
+    for place in 0..index.runs().len() {
+        let (mut packs, mut segments) = (Vec::new(), Vec::new());
+        let mut records = index.records::<PackRecord>(place);
+        while let Some(pack) = next(locator, &mut records).await? {
+            packs.push(pack.name);
+        }
+        let mut records = index.records::<SegmentRecord>(place);
+        while let Some(segment) = next(locator, &mut records).await? {
+            segments.push(segment.pack);
+        }
+        let mut rows = index.records::<Row>(place);
+        while let Some(row) = next(locator, &mut rows).await? {
+            let pack = segments.get(row.segment as usize).and_then(|pack| packs.get(*pack as usize));
+            if let Some(pack) = pack {
+                *found.entry(*pack).or_default() += 1;
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The packs in the storage of which not every chunk is `listed`: a part of the index that was divided may be lost. Of those whose footers cannot be read the names are told.
 pub(super) async fn unlisted(
     inner: &Arc<Inner>,
-    listed: &HashSet<PackName>,
+    listed: &HashMap<PackName, u64>,
     observer: &dyn Observer,
     unreadable: &mut Vec<String>,
 ) -> Result<Vec<Unlisted>> {
     let there = inner.storage.list_all("packs/").await?;
     let there = there.into_iter().filter_map(|(key, meta)| Some((PackName::from_key(&key)?, meta.size_bytes)));
-    let lacking: Vec<_> = there.filter(|(pack, _)| !listed.contains(pack)).collect();
+    let lacking: Vec<_> = there.collect();
     observer.event(Event::Found { files: lacking.len() as u64, bytes: 0, done: true });
     let read = iter(lacking).map(|(name, length)| async move { (name, length, one(inner, name, length).await) });
     let mut read = read.buffered(AT_ONCE);
@@ -36,10 +66,11 @@ pub(super) async fn unlisted(
     while let Some((name, length, pack)) = read.next().await {
         observer.event(Event::Progress { files: 1, bytes: 0 });
         match pack {
+            Ok((_, _, chunks)) if listed.get(&name).is_some_and(|rows| *rows >= chunks as u64) => {}
             Ok((domain, kind, chunks)) => found.push(Unlisted { name, length, domain, kind, chunks }),
             Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::AccessDenied) => {
                 let because = crate::push::chain(&error);
-                observer.event(Event::Warning(format!("pack {name} stands in no run and cannot be read: {because}")));
+                observer.event(Event::Warning(format!("pack {name} cannot be read: {because}")));
                 unreadable.push(name.to_string());
             }
             // Deleted since it was listed.

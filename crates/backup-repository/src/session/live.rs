@@ -1,6 +1,7 @@
 use super::adopt::{Adopted, Predecessors, packs_in_no_run};
 use super::alive::SessionFile;
-use super::objects::{SessionInfo, create, create_record, is_valid};
+use super::clock::Awake;
+use super::objects::{SessionInfo, create, create_record, is_valid, key_of, signer};
 use super::records::condemned;
 use super::upkeep::files;
 use crate::crypto::random;
@@ -14,7 +15,7 @@ use crate::repository::Inner;
 use backup_core::{Error, ErrorKind, Result, StorageExt};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 use tokio::task::JoinHandle;
 
 /// Who hands out the names of packs and is told what came of them.
@@ -68,12 +69,10 @@ impl LiveSession {
         // Without a file of its own it takes nothing over: if it died, nobody would know of it. And where a create may
         // have two winners, nobody is fenced unless a person says so.
         let mut dead = match (&folder, &file) {
-            (Some(folder), Some(_)) if inner.may_fence() => {
-                Predecessors::find(&inner, folder, id.series()).await?
-            }
+            (Some(folder), Some(_)) if inner.may_fence() => Predecessors::find(&inner, folder, id.series()).await?,
             _ => Predecessors::default(),
         };
-        let started = Instant::now();
+        let started = Awake::now();
         let mut session = LiveSession {
             writer: Mutex::new(Writer::resume(id, dead.sessions.clone())),
             records: Vec::new(),
@@ -266,7 +265,7 @@ pub(crate) async fn renew(
     inner: Arc<Inner>,
     info: SessionInfo,
     mut renewal: Renewal,
-    started: Instant,
+    started: Awake,
     failure: Arc<Failure>,
 ) {
     // After an error: soon enough to keep the lease, seldom enough not to be a load.
@@ -278,6 +277,11 @@ pub(crate) async fn renew(
                 let sent = started.elapsed();
                 match create(&inner, &object, &info).await {
                     Ok(outcome) => {
+                        // Sealed anew it has other bytes: one of ours that was stored before is as good.
+                        let outcome = match outcome {
+                            Outcome::Taken(_) if is_own(&inner, &object).await => Outcome::Created,
+                            outcome => outcome,
+                        };
                         if let Err(stop) = renewal.created(sent, outcome) {
                             return failure.set(stop.into());
                         }
@@ -293,4 +297,12 @@ pub(crate) async fn renew(
             }
         }
     }
+}
+
+/// Whether a renewal stands there that this signer wrote.
+async fn is_own(inner: &Inner, object: &Object) -> bool {
+    let Ok(key) = key_of(object) else { return false };
+    signer(inner, RecordKind::Renewal, &key)
+        .await
+        .is_ok_and(|found| found == inner.signing.verifying().ok().map(|key| key.id()))
 }

@@ -2,6 +2,7 @@
 
 mod adopt;
 mod alive;
+mod clock;
 mod fences;
 mod forget;
 mod listed;
@@ -12,6 +13,7 @@ mod runs;
 mod upkeep;
 
 pub(crate) use adopt::Adopted;
+pub(crate) use clock::Awake;
 pub(crate) use fences::{end_dead, end_lapsed};
 pub(crate) use forget::forget;
 pub(crate) use listed::sessions;

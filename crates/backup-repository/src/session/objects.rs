@@ -141,14 +141,24 @@ pub(crate) async fn is_valid(inner: &Inner, kind: RecordKind, key: &Key) -> Resu
     match key.as_str().strip_suffix("/end") {
         Some(session) if kind == RecordKind::SessionEnd && signer != inner.config.signing.id() => {
             let start = Key::new(format!("{session}/0"))?;
-            Ok(self::signer(inner, RecordKind::SessionStart, &start).await? == Some(signer))
+            let started = self::signer(inner, RecordKind::SessionStart, &start).await?;
+            // A session is swept with its end last: one without a start is not under way.
+            Ok(started == Some(signer) || started.is_none() && is_missing(inner, &start).await?)
         }
         _ => Ok(true),
     }
 }
 
+async fn is_missing(inner: &Inner, key: &Key) -> Result<bool> {
+    match inner.storage.stat(key).await {
+        Ok(_) => Ok(false),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
 /// Who signed a record; nobody when it is not there, or signed by nobody who may.
-async fn signer(inner: &Inner, kind: RecordKind, key: &Key) -> Result<Option<SignerId>> {
+pub(super) async fn signer(inner: &Inner, kind: RecordKind, key: &Key) -> Result<Option<SignerId>> {
     match inner.storage.get_bytes(key, MAX_RECORD).await {
         Ok(bytes) => {
             let raw = RawRecord::parse(&bytes).ok();

@@ -1,4 +1,5 @@
 use super::alive::SessionFile;
+use super::clock::Awake;
 use super::live::{new_id, renew};
 use super::objects::SessionInfo;
 use crate::format::ids::SessionId;
@@ -9,7 +10,7 @@ use crate::repository::Inner;
 use backup_core::Result;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 use tokio::task::JoinHandle;
 
 /// The folder in which sessions of this machine say that they live; none without a cache.
@@ -46,7 +47,7 @@ impl Upkeep {
     }
 
     /// The session's start was created; it was sent at `sent`.
-    pub(crate) fn keep(&mut self, inner: &Arc<Inner>, sent: Instant) {
+    pub(crate) fn keep(&mut self, inner: &Arc<Inner>, sent: Awake) {
         let renewal = Renewal::new(self.id, Lease::STANDARD);
         let work = renew(inner.clone(), self.info.clone(), renewal, sent, self.failure.clone());
         self.renewal = Some(tokio::spawn(work));

@@ -9,6 +9,7 @@ mod foreign;
 mod memory;
 mod owners;
 mod page;
+mod pruned;
 mod races;
 mod revoked;
 mod rotation;

@@ -2,14 +2,16 @@ use super::support::{World, id, pack_name, rows_of, run_name};
 use crate::format::ids::{ChunkId, Kind, PackName};
 use crate::index::merge::{Merge, MergeRow};
 use crate::index::{Answer, IndexSet, Location, Merger, Need, RunReader};
+use crate::pack::SegmentPlace;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-type Place = (ChunkId, PackName, u32, u32, u32);
+type Place = (ChunkId, PackName, u32, u32, u32, u32);
 
 fn place(id: ChunkId, location: &Location) -> Place {
-    (id, location.segment.pack, location.segment.number, location.offset, location.length)
+    let SegmentPlace { pack, number, plain_len, .. } = location.segment;
+    (id, pack, number, plain_len, location.offset, location.length)
 }
 
 /// Asks a question of a merge until it is known.
@@ -58,14 +60,16 @@ proptest! {
         let cache = world.cache();
         let mut expected = BTreeSet::new();
         let dropped = |n: u64| n.is_multiple_of(11);
-        // Runs that begin with the same pack number name the same packs, and may say the same of the same chunk.
+        // Runs that begin with the same pack number name the same packs, and may say the same of the same chunk;
+        // what differs in anything, also in the segment's length, is kept apart.
         for (number, (numbers, from, per_segment)) in (0u32..).zip(&runs) {
             let ids: Vec<ChunkId> = numbers.iter().map(|n| id(*n)).collect();
             for (at, n) in numbers.iter().enumerate() {
                 let (segment, slot) = ((at / per_segment) as u32, (at % per_segment) as u32);
                 let pack = from + segment / 4;
                 if !gone.contains(&pack) && !dropped(*n) {
-                    expected.insert((id(*n), pack_name(pack), segment % 4, slot * 100, 100 - slot % 7));
+                    let plain_len = 100 * *per_segment as u32;
+                    expected.insert((id(*n), pack_name(pack), segment % 4, plain_len, slot * 100, 100 - slot % 7));
                 }
             }
             world.build(&cache, run_name(number), Kind::Data, rows_of(&ids, Kind::Data, *from, *per_segment), whole);

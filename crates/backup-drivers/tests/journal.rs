@@ -150,3 +150,38 @@ async fn a_record_of_a_killed_process_is_pending() {
     let pending = FileJournal::new(folder.path()).pending().await.unwrap();
     assert!(matches!(pending.as_slice(), [Pending::Record(read, _)] if *read == record("orphan")), "{pending:?}");
 }
+
+#[tokio::test]
+async fn any_bytes_in_a_file_are_a_record_or_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = FileJournal::new(folder.path());
+    drop(journal.record(record("good")).await.unwrap());
+    let path = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+    let whole = std::fs::read(&path).unwrap();
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut below = |limit: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 33) as usize % limit
+    };
+    let (mut read, mut told) = (0, 0);
+    for _ in 0..if std::env::var_os("BACKUP_SLOW").is_some() { 100_000 } else { 2_000 } {
+        let mut bytes = whole.clone();
+        for _ in 0..=below(3) {
+            let at = below(bytes.len());
+            match below(4) {
+                0 => bytes[at] ^= 1 << below(8),
+                1 => bytes.truncate(at + 1),
+                2 => drop(bytes.splice(at..at, *b"[[[[{\"x\":99999999999999999999999")),
+                _ => drop(bytes.drain(at / 2..at)),
+            }
+        }
+        std::fs::write(&path, &bytes).unwrap();
+        let pending = FileJournal::new(folder.path()).pending().await.unwrap();
+        assert_eq!(pending.len(), 1, "{}", String::from_utf8_lossy(&bytes));
+        match &pending[0] {
+            Pending::Record(..) => read += 1,
+            _ => told += 1,
+        }
+    }
+    assert!(read > 10 && told > 100, "{read} read, {told} told");
+}

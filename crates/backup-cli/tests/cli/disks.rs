@@ -269,7 +269,7 @@ fn a_killed_forget_is_done_by_the_next() {
 fn a_killed_pull_leaves_no_half_file_of_several_pieces_under_its_name_and_can_be_repeated() {
     let world = World::with_repository();
     // One that comes in a single piece is written under its own name at once, and is short for that moment.
-    let content = |i: u64| noise(i, if i % 2 == 0 { 5 << 20 } else { 300_000 });
+    let content = |i: u64| noise(i, if i.is_multiple_of(2) { 5 << 20 } else { 300_000 });
     for i in 0..12 {
         world.file(format!("src/{i:02}"), content(i));
     }

@@ -81,7 +81,8 @@ impl Repository {
     }
 
     /// Changes what holds of a snapshot, and gives what holds then. When another owner is faster, `change` is called again
-    /// with what that one has made of it. A change that changes nothing writes nothing.
+    /// with what that one has made of it. A change that changes nothing writes nothing. A forget that has looked for a hold just
+    /// before goes on.
     ///
     /// # Errors
     /// `AccessDenied` for a writer; `InvalidInput` when it becomes longer than 63 KiB; `NotFound`, also for a snapshot that

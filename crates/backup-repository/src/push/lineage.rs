@@ -50,3 +50,49 @@ impl Lineage {
         remember_own(inner, own, self.count, &self.missing);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::format::ids::SessionId;
+    use crate::repository::Repository;
+    use crate::{RepositoryOptions, new_identity};
+    use backup_core::{Catalogue, Destination, Key, PutOptions, Silent, Spec, StorageDriver, StorageExt};
+    use backup_storage::Memory;
+    use std::sync::Arc;
+
+    /// Pushes, and gives the session, its sequence and its predecessor.
+    async fn pushed(to: &Repository, name: &str) -> (SessionId, u64, Option<String>) {
+        let draft = to.begin(Spec::new(name, "host"), Arc::new(Silent)).await.unwrap();
+        let committed = draft.commit().await.unwrap();
+        let id = SessionId::from_hex(&committed.summary.id.0).unwrap();
+        let head = to.0.snapshot(&id).await.unwrap().head;
+        (id, head.sequence, head.previous)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_sequence_goes_on_whatever_is_forgotten_or_damaged() {
+        let (_, recipient) = new_identity();
+        let storage = Memory::new();
+        let options = RepositoryOptions::default().with_threads(1);
+        let repository = Repository::create(Arc::new(storage.clone()), &[recipient], options).await.unwrap();
+        let mut last = None;
+        for number in 1..4 {
+            let (id, sequence, previous) = pushed(&repository, "n").await;
+            assert_eq!((sequence, previous), (number, last.replace(id).map(|id| id.to_string())));
+        }
+        let third = last.unwrap();
+        for summary in repository.list().await.unwrap().into_iter().filter(|summary| summary.id.0 != third.to_string())
+        {
+            repository.forget(&summary.id).await.unwrap();
+        }
+        let (fourth, sequence, previous) = pushed(&repository, "n").await;
+        assert_eq!((sequence, previous), (4, Some(third.to_string())));
+        let (_, sequence, previous) = pushed(&repository, "other").await;
+        assert_eq!((sequence, previous), (1, None));
+        let key = Key::new(format!("snapshots/{fourth}")).unwrap();
+        storage.delete(std::slice::from_ref(&key)).await.unwrap();
+        storage.put_bytes(&key, vec![7; 600].into(), &PutOptions::default()).await.unwrap();
+        let (_, sequence, previous) = pushed(&repository, "n").await;
+        assert_eq!((sequence, previous), (5, Some(third.to_string())), "as many as there were");
+    }
+}

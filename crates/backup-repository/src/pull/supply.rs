@@ -71,7 +71,7 @@ impl Supply for RepositorySupply {
         while running.len() >= BATCHES {
             ended(&mut running).await?;
         }
-        running.spawn(Run::new(self.store.clone(), listed, sink, entries).to_end());
+        running.spawn(Run::new(self.store.clone(), listed, sink, entries).finish());
         Ok(())
     }
 
@@ -121,7 +121,7 @@ impl Run {
     }
 
     /// Returns when every entry is finished.
-    async fn to_end(mut self) -> Result<()> {
+    async fn finish(mut self) -> Result<()> {
         let (listed, window) = (self.listed.clone(), self.window.clone());
         let mut empty = Vec::new();
         for (place, slot) in (0u32..).zip(&window.slots) {

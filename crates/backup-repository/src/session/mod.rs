@@ -20,6 +20,8 @@ pub(crate) use listed::sessions;
 #[cfg(test)]
 pub(crate) use live::new_id;
 pub(crate) use live::{LiveSession, Names, outcome_of, voided};
+#[cfg(feature = "fuzzing")]
+pub(crate) use objects::SessionInfo;
 pub(crate) use objects::{create, create_record, is_valid, key_of, occupant};
 pub(crate) use records::condemned;
 pub(crate) use runs::{blocking, write_run};

@@ -6,7 +6,7 @@ use crate::repository::Inner;
 use backup_core::{Error, Key, Result, StorageExt};
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use std::collections::BTreeMap;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// Small objects read at once.
 const AT_ONCE: usize = 16;
@@ -19,6 +19,11 @@ pub(crate) async fn sessions(inner: &Inner, now: SystemTime) -> Result<Vec<Liste
         let (last, has_ended) = found.entry(session).or_insert((SystemTime::UNIX_EPOCH, false));
         *last = meta.modified.max(*last);
         *has_ended |= part == "end";
+    }
+    // Where listings lag: what a session that is over created before its end must be in the listings that follow.
+    let lag = Duration::from_millis(inner.config.list_lag_ms);
+    if !lag.is_zero() {
+        tokio::time::sleep(lag).await;
     }
     let verified = iter(found).map(|(session, (last, has_end))| async move {
         let has_ended = has_end && is_valid(inner, RecordKind::SessionEnd, &key_of(&Object::End(session))?).await?;

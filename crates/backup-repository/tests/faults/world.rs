@@ -39,10 +39,15 @@ pub fn at_once() -> PruneOptions {
     PruneOptions::default().with_grace(Duration::ZERO)
 }
 
+/// In memory where there is such a place: hundreds of sessions would each wait for a disk.
+fn folder() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 impl World {
     pub async fn new() -> World {
         let (secret, recipient) = new_identity();
-        let (storage, cache) = (Arc::new(Memory::new()), tempfile::tempdir().unwrap());
+        let (storage, cache) = (Arc::new(Memory::new()), folder());
         let mut world = World {
             storage: storage.clone(),
             secret,
@@ -87,7 +92,7 @@ impl World {
 
     /// The same once more, to go on from it in another way.
     pub fn fork(&self) -> World {
-        let cache = tempfile::tempdir().unwrap();
+        let cache = folder();
         copy(self.cache.path(), cache.path());
         let (storage, secret) = (Arc::new(self.storage.fork()), self.secret.clone());
         World { storage, secret, cache, kept: self.kept.clone(), doomed: self.doomed.clone() }

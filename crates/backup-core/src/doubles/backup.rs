@@ -50,11 +50,13 @@ struct TestEntries {
     supply: TestSupply,
 }
 
+type Accepted = (Arc<dyn FileSink>, u64, String);
+
 struct TestSupply {
     contents: Arc<BTreeMap<&'static str, Vec<u8>>>,
     batch: Arc<Batch>,
     /// Accepted and not written yet: nothing is, before it settles.
-    accepted: Mutex<Vec<(Arc<dyn FileSink>, u64, String)>>,
+    accepted: Mutex<Vec<Accepted>>,
 }
 
 #[async_trait]

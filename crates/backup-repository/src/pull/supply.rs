@@ -71,7 +71,7 @@ impl Supply for RepositorySupply {
         while running.len() >= BATCHES {
             ended(&mut running).await?;
         }
-        running.spawn(Run::new(self.store.clone(), listed, sink, entries).to_end());
+        running.spawn(Run::new(self.store.clone(), listed, sink, entries).finish());
         Ok(())
     }
 
@@ -120,8 +120,8 @@ impl Run {
         Run { store, listed, window, endings, plan: Plan::default(), tried: HashSet::new() }
     }
 
-    /// Returns when every entry is finished.
-    async fn to_end(mut self) -> Result<()> {
+    /// Brings every entry to its end.
+    async fn finish(mut self) -> Result<()> {
         let (listed, window) = (self.listed.clone(), self.window.clone());
         let mut empty = Vec::new();
         for (place, slot) in (0u32..).zip(&window.slots) {

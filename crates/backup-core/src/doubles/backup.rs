@@ -50,6 +50,8 @@ struct TestEntries {
     supply: TestSupply,
 }
 
+type Accepted = (Arc<dyn FileSink>, u64, String);
+
 struct TestSupply {
     contents: Arc<BTreeMap<&'static str, Vec<u8>>>,
     batch: Arc<Batch>,

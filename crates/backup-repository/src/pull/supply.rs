@@ -120,7 +120,7 @@ impl Run {
         Run { store, listed, window, endings, plan: Plan::default(), tried: HashSet::new() }
     }
 
-    /// Returns when every entry is finished.
+    /// Brings every entry to its end.
     async fn finish(mut self) -> Result<()> {
         let (listed, window) = (self.listed.clone(), self.window.clone());
         let mut empty = Vec::new();

@@ -24,6 +24,8 @@ const FILL_PART: u64 = 4 << 20;
 const SMALL_RUN: u64 = 64 << 10;
 /// A reader that misses something does not list the index more often than this.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
+/// How often the index is listed again because a prune was quicker than its reader.
+const MAX_LISTINGS: u32 = 10;
 /// Requests for tails and blocks of runs at the same time.
 const AT_ONCE: usize = 8;
 
@@ -44,6 +46,22 @@ pub(crate) fn scratch_cache(inner: &Inner, observer: Arc<dyn Observer>) -> Arc<I
 /// # Errors
 /// What the storage said.
 pub(crate) async fn load(
+    inner: &Inner,
+    cache: &Arc<IndexCache>,
+    whole: bool,
+    of_use: &(dyn Fn(RunName) -> bool + Sync),
+) -> Result<IndexSet> {
+    // A prune may merge a run away since it was listed: then another has its rows, which the next listing shows.
+    for _ in 1..MAX_LISTINGS {
+        match load_once(inner, cache, whole, of_use).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            loaded => return loaded,
+        }
+    }
+    load_once(inner, cache, whole, of_use).await
+}
+
+async fn load_once(
     inner: &Inner,
     cache: &Arc<IndexCache>,
     whole: bool,
@@ -94,6 +112,20 @@ pub(crate) async fn load_whole(
     cache: &Arc<IndexCache>,
     damaged: &mut (dyn FnMut(RunName, Error) + Send),
 ) -> Result<IndexSet> {
+    for _ in 1..MAX_LISTINGS {
+        match load_whole_once(inner, cache, damaged).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            loaded => return loaded,
+        }
+    }
+    load_whole_once(inner, cache, damaged).await
+}
+
+async fn load_whole_once(
+    inner: &Inner,
+    cache: &Arc<IndexCache>,
+    damaged: &mut (dyn FnMut(RunName, Error) + Send),
+) -> Result<IndexSet> {
     let mut runs = Vec::new();
     for (name, key, length) in listed(inner).await? {
         match bring(inner, cache, name, &key, length, true).await {
@@ -103,8 +135,6 @@ pub(crate) async fn load_whole(
                 damaged(name, error);
             }
             Err(error) if is_refused(&error) => {}
-            // A prune merged it away since it was listed.
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
     }

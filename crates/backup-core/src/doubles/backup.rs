@@ -59,9 +59,6 @@ struct TestSupply {
     accepted: Mutex<Vec<Accepted>>,
 }
 
-/// Where an entry's content goes, the entry, its name.
-type Accepted = (Arc<dyn FileSink>, u64, String);
-
 #[async_trait]
 impl Entries for TestEntries {
     async fn next(&mut self) -> Result<Option<Arc<Batch>>> {

@@ -17,7 +17,7 @@ const CACHE_BYTES: u64 = 8 << 30;
 /// Memory for pages of runs.
 const PAGE_MEMORY: usize = 16 << 20;
 /// A tombstone in a run's place is shorter than any run.
-const MAX_TOMBSTONE: u64 = 512;
+pub(crate) const MAX_TOMBSTONE: u64 = 512;
 /// Bytes of a run fetched at once.
 const FILL_PART: u64 = 4 << 20;
 /// A run of up to this many bytes is read whole: that takes no longer than its tail, and saves the requests that follow.
@@ -96,6 +96,11 @@ async fn load_once(
     let live: HashSet<RunName> = set.runs().iter().map(|run| run.name()).chain(elsewhere).collect();
     cache.evict(&|run| live.contains(run), CACHE_BYTES, std::time::SystemTime::now());
     Ok(set)
+}
+
+/// Whether an object, or what a row says of one, cannot be believed: it is damaged, or of somebody who may not.
+pub(crate) fn is_unreadable(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Damaged | ErrorKind::AccessDenied)
 }
 
 /// Whether a run is of no use here whatever is done: signed by nobody who may, or of a domain whose keys are not here.

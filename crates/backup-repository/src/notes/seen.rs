@@ -81,6 +81,11 @@ impl Seen {
         Seen { series: file.as_deref().map(load).unwrap_or_default(), file }
     }
 
+    /// The newest of a series.
+    pub(crate) fn newest(&self, series: &[u8; 4]) -> Option<SessionId> {
+        self.series.get(&hex::encode(series)).map(|newest| newest.id)
+    }
+
     /// What was remembered and is neither listed nor forgotten.
     ///
     /// # Errors

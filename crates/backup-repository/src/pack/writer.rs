@@ -3,6 +3,7 @@ use super::segment::{SegmentPlace, associated};
 use super::{END_MAGIC, HEADER_LEN, MAGIC};
 use crate::crypto::{IndexKey, Recipient, SealKey, WrappedKey};
 use crate::format::ids::{ChunkId, Kind, PackName, RepositoryId};
+use crate::repository::Inner;
 use crate::session::{Names, outcome_of};
 use backup_core::{Error, ErrorKind, ObjectMeta, PutOptions, Result, StorageDriver};
 use bytes::Bytes;
@@ -31,6 +32,24 @@ pub(crate) struct PackWriterOptions {
     pub(crate) names: Arc<dyn Names>,
     /// Bytes handed to the storage.
     pub(crate) stored_bytes: Arc<AtomicU64>,
+}
+
+impl PackWriterOptions {
+    /// As this repository wants packs, from within a runtime.
+    pub(crate) fn new(inner: &Inner, names: Arc<dyn Names>, stored_bytes: Arc<AtomicU64>) -> Self {
+        PackWriterOptions {
+            storage: inner.storage.clone(),
+            runtime: tokio::runtime::Handle::current(),
+            repository: inner.config.repository,
+            domain: inner.domain,
+            identity: inner.identity_number(),
+            recipient: inner.config.recipient.clone(),
+            index_key: inner.keys.index.clone(),
+            pack_len: inner.options.pack_bytes,
+            names,
+            stored_bytes,
+        }
+    }
 }
 
 /// Packs that are stored and stand in no run yet.

@@ -1,16 +1,13 @@
 //! Copying live chunks out of packs that go.
 
+use super::ground::Ground;
 use super::held::Held;
-use super::mark::Marks;
-use crate::fetch::Fetcher;
 use crate::format::ids::{ChunkId, Kind, PackName};
 use crate::index::{IndexCache, Location, RowPlace, RunRows};
-use crate::locate::Locator;
 use crate::pack::{
     Compressor, FinishedPacks, PackWriter, PackWriterOptions, PlainSegment, SegmentPlace, Unpacker, read_stored,
 };
 use crate::push::run_rows;
-use crate::repository::Inner;
 use crate::session::{blocking, write_run};
 use backup_core::{Error, ErrorKind, Result, Stop};
 use std::sync::Arc;
@@ -42,11 +39,8 @@ pub(super) enum What {
 
 /// Copies chunks of one kind into new packs of the pass's session.
 pub(super) struct Copier<'a> {
-    inner: &'a Arc<Inner>,
+    ground: &'a Ground,
     held: &'a Held,
-    locator: &'a Locator,
-    fetcher: &'a Fetcher,
-    marks: &'a Marks,
     cache: &'a Arc<IndexCache>,
     kind: Kind,
     writer: Arc<PackWriter>,
@@ -61,31 +55,15 @@ struct Fetched {
 }
 
 impl<'a> Copier<'a> {
-    #[allow(clippy::too_many_arguments, reason = "everything that a copy touches")]
     pub(super) fn new(
-        inner: &'a Arc<Inner>,
+        ground: &'a Ground,
         held: &'a Held,
-        locator: &'a Locator,
-        fetcher: &'a Fetcher,
-        marks: &'a Marks,
         cache: &'a Arc<IndexCache>,
         kind: Kind,
         copied: Arc<AtomicU64>,
     ) -> Self {
-        let options = PackWriterOptions {
-            storage: inner.storage.clone(),
-            runtime: tokio::runtime::Handle::current(),
-            repository: inner.config.repository,
-            domain: inner.domain,
-            identity: inner.identity_number(),
-            recipient: inner.config.recipient.clone(),
-            index_key: inner.keys.index.clone(),
-            pack_len: inner.options.pack_bytes,
-            names: Arc::new(held.clone()),
-            stored_bytes: copied,
-        };
-        let writer = Arc::new(PackWriter::new(kind, options));
-        Copier { inner, held, locator, fetcher, marks, cache, kind, writer }
+        let options = PackWriterOptions::new(&ground.inner, Arc::new(held.clone()), copied);
+        Copier { ground, held, cache, kind, writer: Arc::new(PackWriter::new(kind, options)) }
     }
 
     /// Copies what is worth it out of these packs, and publishes the copies.
@@ -95,8 +73,8 @@ impl<'a> Copier<'a> {
     /// after; `Cancelled`.
     pub(super) async fn copy(self, packs: &[Wanted], stop: &Stop) -> Result<()> {
         let (send, receive) = mpsc::channel(AHEAD);
-        let (writer, repository, kind) = (self.writer.clone(), self.inner.config.repository, self.kind);
-        let (chunk_key, level) = (self.inner.keys.chunk.clone(), self.inner.options.level);
+        let (writer, repository, kind) = (self.writer.clone(), self.ground.inner.config.repository, self.kind);
+        let (chunk_key, level) = (self.ground.inner.keys.chunk.clone(), self.ground.inner.options.level);
         let work = tokio::spawn(blocking(move || {
             let hands = Hands {
                 writer,
@@ -121,8 +99,8 @@ impl<'a> Copier<'a> {
     async fn feed(&self, packs: &[Wanted], send: &mpsc::Sender<Fetched>, stop: &Stop) -> Result<()> {
         for Wanted { pack, what, rows } in packs {
             let mut found = 0;
-            let length = self.inner.storage.stat(&pack.key()?).await?.size_bytes;
-            let (_, stored) = read_stored(self.inner, *pack, length).await?;
+            let length = self.ground.inner.storage.stat(&pack.key()?).await?.size_bytes;
+            let (_, stored) = read_stored(&self.ground.inner, *pack, length).await?;
             for (place, chunks) in stored.footer.places(*pack, self.kind) {
                 if stop.is_stopped() {
                     return Err(Error::new(ErrorKind::Cancelled, "the prune was stopped"));
@@ -131,8 +109,8 @@ impl<'a> Copier<'a> {
                 for (id, length) in chunks {
                     let row = self.row(&place, id, offset).await?;
                     let is_wanted = row.as_ref().is_some_and(|(row, _)| match what {
-                        What::Live => self.marks.is_live(*row),
-                        What::Needed => self.marks.is_needed(*row),
+                        What::Live => self.ground.marks.is_live(*row),
+                        What::Needed => self.ground.marks.is_needed(*row),
                     });
                     wrapped = wrapped.or(row.filter(|_| is_wanted).map(|(_, location)| location.wrapped));
                     found += u64::from(is_wanted);
@@ -140,8 +118,8 @@ impl<'a> Copier<'a> {
                     offset += length;
                 }
                 let Some(wrapped) = wrapped else { continue };
-                let key = self.fetcher.key(pack, &wrapped)?;
-                let sealed = self.fetcher.segment(&place).await?;
+                let key = self.ground.fetcher.key(pack, &wrapped)?;
+                let sealed = self.ground.fetcher.segment(&place).await?;
                 if send.send(Fetched { place, key, sealed, chunks: wanted }).await.is_err() {
                     return Ok(());
                 }
@@ -154,7 +132,7 @@ impl<'a> Copier<'a> {
                     .context("chunks_by_the_index", rows)
                     .context("chunks_in_the_pack", found));
             }
-            if self.writer.rows() >= self.inner.options.run_rows {
+            if self.writer.rows() >= self.ground.inner.options.run_rows {
                 self.publish().await?;
             }
         }
@@ -163,13 +141,13 @@ impl<'a> Copier<'a> {
 
     /// The row of the copy at exactly this place.
     async fn row(&self, place: &SegmentPlace, id: &ChunkId, offset: u32) -> Result<Option<(RowPlace, Location)>> {
-        let rows = self.locator.rows(self.kind, id).await?;
+        let rows = self.ground.locator.rows(self.kind, id).await?;
         let here = |location: &Location| {
             location.segment.pack == place.pack && location.segment.number == place.number && location.offset == offset
         };
         // Two runs may list the pack; only one of its rows is marked.
         let mut here: Vec<_> = rows.into_iter().filter(|(_, location)| here(location)).collect();
-        here.sort_by_key(|(row, _)| !(self.marks.is_live(*row) || self.marks.is_needed(*row)));
+        here.sort_by_key(|(row, _)| !(self.ground.marks.is_live(*row) || self.ground.marks.is_needed(*row)));
         Ok(here.into_iter().next())
     }
 
@@ -185,7 +163,7 @@ impl<'a> Copier<'a> {
         let name = self.held.begin_run_of(&packs)?;
         let kind = self.kind;
         let rows: RunRows = blocking(move || run_rows(&finished, kind)).await?;
-        let (outcome, built) = write_run(self.inner, self.cache, name, kind, Vec::new(), rows).await?;
+        let (outcome, built) = write_run(&self.ground.inner, self.cache, name, kind, Vec::new(), rows).await?;
         self.held.run_stored(outcome)?;
         built.keep();
         Ok(())

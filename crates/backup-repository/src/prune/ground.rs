@@ -8,7 +8,7 @@ use super::mark::{Marking, Marks};
 use crate::fetch::Fetcher;
 use crate::format::ids::{PackName, RunName};
 use crate::index::{IndexCache, IndexSet, MAX_ROWS, RunReader};
-use crate::locate::{self, Locator};
+use crate::locate::{self, Locator, is_unreadable};
 use crate::protocol::{PackId, Standing};
 use crate::pull::Blocks;
 use crate::repository::Inner;
@@ -175,8 +175,4 @@ impl Marker<'_> {
         }
         Ok(())
     }
-}
-
-fn is_unreadable(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Damaged | ErrorKind::AccessDenied)
 }

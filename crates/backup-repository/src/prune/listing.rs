@@ -3,10 +3,11 @@
 use crate::format::ids::{PackName, RunName, SessionId};
 use crate::format::record::{MAX_RECORD, RawRecord, RecordKind, from_json};
 use crate::format::snapshot::{TreeRoot, read_body, snapshot_key};
+use crate::locate::MAX_TOMBSTONE;
 use crate::notes::forgotten;
 use crate::protocol::{ListedSnapshot, ListedTombstone, Tombstone};
 use crate::repository::Inner;
-use crate::session::is_valid;
+use crate::session::{is_valid, session_of_void};
 use backup_core::{Error, ErrorKind, Key, Result, StorageExt};
 use futures_util::stream::{StreamExt, iter};
 use std::collections::HashMap;
@@ -16,8 +17,6 @@ use std::time::{Duration, SystemTime};
 const AT_ONCE: usize = 16;
 /// No writer waits longer than this to repeat a create.
 const EXPIRED: Duration = Duration::from_secs(365 * 24 * 3600);
-/// A tombstone in a run's place is shorter than any run.
-const MAX_TOMBSTONE: u64 = 512;
 
 /// A run that was listed and is no tombstone.
 #[derive(Clone, Debug)]
@@ -109,7 +108,7 @@ pub(super) async fn index(inner: &Inner, now: SystemTime) -> Result<(Vec<ListedR
     let (mut runs, mut tombstones) = (Vec::new(), Vec::new());
     for (key, meta) in inner.storage.list_all("index/").await? {
         let is_expired = is_older(meta.modified, now, EXPIRED);
-        if let Some(session) = voided(&key) {
+        if let Some(session) = session_of_void(&key) {
             if is_valid(inner, RecordKind::Void, &key).await? {
                 tombstones.push(ListedTombstone { session, number: None, is_expired });
             }
@@ -125,12 +124,6 @@ pub(super) async fn index(inner: &Inner, now: SystemTime) -> Result<(Vec<ListedR
         }
     }
     Ok((runs, tombstones))
-}
-
-/// The session whose runs an `index/<s>.void` takes out.
-fn voided(key: &Key) -> Option<SessionId> {
-    let session = key.as_str().strip_prefix("index/")?.strip_suffix(".void")?;
-    SessionId::from_hex(session).ok().filter(|id| id.to_string() == session)
 }
 
 /// Every pack with its length in bytes.

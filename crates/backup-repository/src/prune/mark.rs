@@ -3,7 +3,7 @@
 use super::listing::MarkedSnapshot;
 use crate::format::ids::{ChunkId, Kind, PackName, SessionId};
 use crate::index::{Bits, IndexSet, Location, RowPlace, Section};
-use crate::locate::Locator;
+use crate::locate::{Locator, is_unreadable};
 use crate::meta::{Reference, references};
 use crate::protocol::{Holder, Standing, choose_holder};
 use crate::pull::Blocks;
@@ -172,7 +172,7 @@ impl Marking<'_> {
             match self.blocks.read(id, location).await {
                 Ok(content) => return Ok((*place, is_rescue, Some(content))),
                 // A row may lie about its pack, and about the pack's key.
-                Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::AccessDenied) => {
+                Err(error) if is_unreadable(&error) => {
                     because = Some(error);
                     choices.iter_mut().skip(at).take(1).for_each(|(_, is_there)| *is_there = false);
                 }

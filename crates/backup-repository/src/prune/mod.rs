@@ -61,8 +61,6 @@ async fn prune(
     let mut report = PruneReport::default();
     let (mut passes, mut retries) = (0, 0);
     loop {
-        // With the domains and writers of now.
-        let inner = inner.refreshed().await?;
         let pass = Pass::begin(inner.clone(), options, observer.clone(), stop).await?;
         match pass.run(&mut report).await? {
             Ended::Overtaken(because) if retries < MAX_RETRIES => {

@@ -128,8 +128,6 @@ impl<'a> Pass<'a> {
             match task {
                 PruneTask::Create(object) => self.create(object, report).await?,
                 PruneTask::ListCondemned => {
-                    // With the domains and writers of now: whoever is added later is waited for, or has nothing condemned.
-                    self.inner = self.inner.refreshed().await?;
                     self.records = condemned(&self.inner, self.options.grace, Some(self.now)).await?;
                     self.held.machine().condemned(self.records.clone())?;
                 }
@@ -185,16 +183,22 @@ impl<'a> Pass<'a> {
     }
 
     async fn create(&mut self, object: Object, report: &mut PruneReport) -> Result<()> {
-        if self.options.dry_run {
-            return Ok(self.held.machine().created(Outcome::Created)?);
-        }
-        if matches!(object, Object::Start { .. }) {
+        let is_start = matches!(object, Object::Start { .. });
+        if is_start && !self.options.dry_run {
             self.upkeep.announce(&self.inner);
         }
         let sent = Awake::now();
-        let outcome = create(&self.inner, &object, &self.upkeep.info).await?;
+        let outcome = match self.options.dry_run {
+            true => Outcome::Created,
+            false => create(&self.inner, &object, &self.upkeep.info).await?,
+        };
         self.held.machine().created(outcome)?;
+        if is_start {
+            // With the domains and writers of now: whoever is added later is waited for, or has nothing condemned.
+            self.inner = self.inner.refreshed().await?;
+        }
         match object {
+            _ if self.options.dry_run => {}
             Object::Start { .. } => {
                 self.upkeep.keep(&self.inner, sent);
                 self.now = self.inner.storage.stat(&key_of(&object)?).await?.modified;
@@ -245,9 +249,7 @@ impl<'a> Pass<'a> {
             if packs.is_empty() {
                 continue;
             }
-            let Ground { inner, locator, fetcher, marks } = ground;
-            let (held, cache, copied) = (&self.held, &self.cache, copied.clone());
-            let copier = Copier::new(inner, held, locator, fetcher, marks, cache, kind, copied);
+            let copier = Copier::new(ground, &self.held, &self.cache, kind, copied.clone());
             copier.copy(&packs, self.stop).await?;
             report.packs_copied += packs.len() as u64;
         }

@@ -51,7 +51,7 @@ pub(crate) async fn begin(inner: Arc<Inner>, spec: Spec, observer: Arc<dyn Obser
     let session = Arc::new(LiveSession::start(inner.clone(), &spec.name, &spec.host, failure.clone()).await?);
     let cache = open_cache(&inner, observer.clone());
     let index = Arc::new(load(&inner, &cache, true, &|run| session.is_run_of_use(run)).await?);
-    let adopted = session.adopt(&index).await?;
+    let adopted = session.adopt(index.clone()).await?;
     let series = session.id().series();
     let lineage = Lineage::find(&inner, &spec.name, &series, &*observer).await?;
     let trust = Trust::load(&inner, &series, &index, session.records());
@@ -85,21 +85,8 @@ fn share(
 ) -> Result<Shared> {
     let threads = inner.options.thread_count();
     let stats = Counters::default();
-    let packs = |kind| {
-        let options = PackWriterOptions {
-            storage: inner.storage.clone(),
-            runtime: tokio::runtime::Handle::current(),
-            repository: inner.config.repository,
-            domain: inner.domain,
-            identity: inner.identity_number(),
-            recipient: inner.config.recipient.clone(),
-            index_key: inner.keys.index.clone(),
-            pack_len: inner.options.pack_bytes,
-            names: session.clone(),
-            stored_bytes: stats.bytes_stored.clone(),
-        };
-        PackWriter::new(kind, options)
-    };
+    let packs =
+        |kind| PackWriter::new(kind, PackWriterOptions::new(inner, session.clone(), stats.bytes_stored.clone()));
     let (data, metadata) = (packs(Kind::Data), packs(Kind::Metadata));
     let known = Arc::new(Known::new(index, session.condemned().clone()));
     Ok(Shared {

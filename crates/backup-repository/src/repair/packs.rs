@@ -1,6 +1,6 @@
 use crate::format::ids::{Kind, PackName};
 use crate::index::{PackRecord, Row, SegmentRecord};
-use crate::locate::{Locator, next};
+use crate::locate::{Locator, is_unreadable, next};
 use crate::pack::read_stored;
 use crate::repository::Inner;
 use backup_core::{ErrorKind, Event, Observer, Result, StorageExt};
@@ -68,7 +68,7 @@ pub(super) async fn unlisted(
         match pack {
             Ok((_, _, chunks)) if listed.get(&name).is_some_and(|rows| *rows >= chunks as u64) => {}
             Ok((domain, kind, chunks)) => found.push(Unlisted { name, length, domain, kind, chunks }),
-            Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::AccessDenied) => {
+            Err(error) if is_unreadable(&error) => {
                 let because = crate::push::chain(&error);
                 observer.event(Event::Warning(format!("pack {name} cannot be read: {because}")));
                 unreadable.push(name.to_string());

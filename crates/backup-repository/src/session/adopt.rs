@@ -4,7 +4,8 @@ use super::alive::{self, SessionFile};
 use super::objects::{SessionInfo, is_valid, key_of};
 use crate::format::ids::{Kind, PackName, SessionId};
 use crate::format::record::{MAX_RECORD, RawRecord, RecordKind, open_json};
-use crate::index::{Answer, IndexSet};
+use crate::index::IndexSet;
+use crate::locate::{Locator, next};
 use crate::pack::{FinishedPack, FinishedPacks, read_stored};
 use crate::protocol::Object;
 use crate::repository::Inner;
@@ -12,6 +13,7 @@ use backup_core::{Error, ErrorKind, Result, StorageExt};
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Dead sessions taken over by one push. What older ones sent is sent again, if they were that many.
 const MAX_ADOPTED: usize = 64;
@@ -108,11 +110,11 @@ async fn adopts_of_open(inner: &Inner, session: SessionId) -> Result<Option<Vec<
 /// # Errors
 /// What the storage said.
 pub(super) async fn packs_in_no_run(
-    inner: &Inner,
+    inner: &Arc<Inner>,
     sessions: &[SessionId],
-    index: &IndexSet,
+    index: Arc<IndexSet>,
 ) -> Result<Vec<(Kind, FinishedPack)>> {
-    let in_runs = packs_in_runs(inner, sessions, index).await?;
+    let in_runs = packs_in_runs(&Locator::with(inner.clone(), index), sessions).await?;
     let mut left = Vec::new();
     for session in sessions {
         for (key, meta) in inner.storage.list_all(&PackName::prefix(session)).await? {
@@ -131,20 +133,13 @@ pub(super) async fn packs_in_no_run(
     Ok(read.into_iter().flatten().collect())
 }
 
-async fn packs_in_runs(inner: &Inner, sessions: &[SessionId], index: &IndexSet) -> Result<HashSet<PackName>> {
-    let mut found = HashSet::new();
+async fn packs_in_runs(locator: &Locator, sessions: &[SessionId]) -> Result<HashSet<PackName>> {
+    let (index, mut found) = (locator.index(), HashSet::new());
     for place in 0..index.runs().len() {
         let mut packs = index.packs(place);
-        loop {
-            match packs.next()? {
-                Answer::Known(Some(pack)) if sessions.contains(&pack.name.0.session) => _ = found.insert(pack.name),
-                Answer::Known(Some(_)) => {}
-                Answer::Known(None) => break,
-                Answer::Needs(needs) => {
-                    for need in needs {
-                        index.provide(&need, inner.storage.get_range(&need.run.key()?, need.range.clone()).await?)?;
-                    }
-                }
+        while let Some(pack) = next(locator, &mut packs).await? {
+            if sessions.contains(&pack.name.0.session) {
+                found.insert(pack.name);
             }
         }
     }

@@ -1,10 +1,10 @@
 use super::adopt::{Adopted, Predecessors, packs_in_no_run};
 use super::alive::SessionFile;
 use super::clock::Awake;
-use super::objects::{SessionInfo, create, create_record, is_valid, key_of, signer};
+use super::id::new_id;
+use super::objects::{SessionInfo, create, create_record, is_valid, key_of, session_of_void, signer};
 use super::records::condemned;
 use super::upkeep::files;
-use crate::crypto::random;
 use crate::format::ids::{Kind, PackName, RunName, SessionId};
 use crate::format::record::RecordKind;
 use crate::format::snapshot::{snapshot_key, to_ms};
@@ -22,17 +22,6 @@ use tokio::task::JoinHandle;
 pub(crate) trait Names: Send + Sync {
     fn begin_pack(&self) -> Result<PackName>;
     fn pack_stored(&self, pack: PackName, outcome: Outcome) -> Result<()>;
-}
-
-/// A session id of this writer and name, from now.
-pub(crate) fn new_id(inner: &Inner, name: &str) -> Result<SessionId> {
-    let now = u64::try_from(to_ms(SystemTime::now())).unwrap_or(0).to_be_bytes();
-    let parts: [&[u8]; 3] = [now.get(2..).unwrap_or_default(), &inner.series(name)?, &random::<6>()?];
-    let mut id = [0; 16];
-    for (to, from) in id.iter_mut().zip(parts.into_iter().flatten()) {
-        *to = *from;
-    }
-    Ok(SessionId(id))
 }
 
 /// A session that writes: its machine, and the renewal of its lease.
@@ -124,7 +113,7 @@ impl LiveSession {
     ///
     /// # Errors
     /// What the storage said.
-    pub(crate) async fn adopt(&self, index: &IndexSet) -> Result<Adopted> {
+    pub(crate) async fn adopt(&self, index: Arc<IndexSet>) -> Result<Adopted> {
         let mut adopted = Adopted::default();
         let task = self.writer().next()?;
         let sessions = match task {
@@ -249,9 +238,8 @@ pub(crate) async fn voided(inner: &Inner) -> Result<Vec<SessionId>> {
     let listed = inner.storage.list_all("index/").await?;
     let mut found = Vec::new();
     for (key, _) in listed {
-        let named = key.as_str().strip_prefix("index/").and_then(|name| name.strip_suffix(".void"));
         // Only owners take others' runs away.
-        if let Some(session) = named.and_then(|name| SessionId::from_hex(name).ok())
+        if let Some(session) = session_of_void(&key)
             && is_valid(inner, RecordKind::Void, &key).await?
         {
             found.push(session);

@@ -5,6 +5,7 @@ mod alive;
 mod clock;
 mod fences;
 mod forget;
+mod id;
 mod listed;
 mod live;
 mod objects;
@@ -16,13 +17,13 @@ pub(crate) use adopt::Adopted;
 pub(crate) use clock::Awake;
 pub(crate) use fences::{end_dead, end_lapsed};
 pub(crate) use forget::forget;
-pub(crate) use listed::sessions;
 #[cfg(test)]
-pub(crate) use live::new_id;
+pub(crate) use id::new_id;
+pub(crate) use listed::sessions;
 pub(crate) use live::{LiveSession, Names, outcome_of, voided};
 #[cfg(feature = "fuzzing")]
 pub(crate) use objects::SessionInfo;
-pub(crate) use objects::{create, create_record, is_valid, key_of, occupant};
+pub(crate) use objects::{create, create_record, is_valid, key_of, occupant, session_of_void};
 pub(crate) use records::condemned;
 pub(crate) use runs::{blocking, write_run};
 pub(crate) use upkeep::Upkeep;

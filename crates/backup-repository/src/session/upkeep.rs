@@ -1,6 +1,7 @@
 use super::alive::SessionFile;
 use super::clock::Awake;
-use super::live::{new_id, renew};
+use super::id::new_id;
+use super::live::renew;
 use super::objects::SessionInfo;
 use crate::format::ids::SessionId;
 use crate::format::snapshot::to_ms;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::measure::Program;
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Machine {
     pub(crate) processor: String,
     pub(crate) cores: usize,
@@ -16,15 +16,12 @@ pub(crate) struct Machine {
     pub(crate) kernel: String,
     /// The file system of data and repositories.
     pub(crate) file_system: String,
-    /// Processes that wanted to run in the minute before the start.
-    pub(crate) load_before: f64,
 }
 
 impl Machine {
     pub(crate) fn look(work: &Path) -> Result<Self> {
         let cpu = fs::read_to_string("/proc/cpuinfo")?;
         let memory = fs::read_to_string("/proc/meminfo")?;
-        let load = fs::read_to_string("/proc/loadavg")?;
         let kibibytes =
             field(&memory, "MemTotal").and_then(|value| value.split(' ').next()?.parse().ok()).unwrap_or(0u64);
         let file_system = Program::new("stat").args(["--file-system", "--format=%T"]).arg(work).output()?;
@@ -34,9 +31,14 @@ impl Machine {
             memory_bytes: kibibytes * 1024,
             kernel: fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned(),
             file_system: String::from_utf8_lossy(&file_system).trim().to_owned(),
-            load_before: load.split(' ').next().and_then(|value| value.parse().ok()).unwrap_or(0.0),
         })
     }
+}
+
+/// Processes that wanted to run in the last minute.
+pub(crate) fn load() -> Result<f64> {
+    let load = fs::read_to_string("/proc/loadavg")?;
+    Ok(load.split(' ').next().and_then(|value| value.parse().ok()).unwrap_or(0.0))
 }
 
 /// The value of the first line `name : value`.

@@ -44,7 +44,17 @@ fn run(words: impl Iterator<Item = std::ffi::OsString>) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     };
     let page = options.page();
-    let results = if options.report { Results::read(&report::results_of(&page))? } else { compare(&options)? };
+    let kept = report::results_of(&page);
+    let results = match (options.report, options.keep && kept.exists()) {
+        (true, _) => Results::read(&kept)?,
+        (_, true) => {
+            let earlier = Results::read(&kept)?;
+            let mut results = compare(&options)?;
+            results.keep(earlier)?;
+            results
+        }
+        _ => compare(&options)?,
+    };
     report::write(&results, &page)?;
     println!("{}", report::targets(&results));
     println!("written: {}", page.display());
@@ -77,7 +87,6 @@ fn compare(options: &Options) -> Result<Results> {
         _ => caches::may_drop().err().map(|error| format!("{error:#}")),
     };
     let mut results = Results {
-        began: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         factor: options.factor,
         machine: Machine::look(&work)?,
         no_cold,
@@ -94,7 +103,9 @@ fn compare(options: &Options) -> Result<Results> {
             data.facts.bytes as f64 / 1e6,
             data.facts.hash
         );
-        results.sets.push(SetFacts { set: *set, facts: data.facts.clone() });
+        let began = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let facts = data.facts.clone();
+        results.sets.push(SetFacts { set: *set, began, load_before: machine::load()?, facts });
         for number in 0..options.runs {
             results.runs.extend(Round { work: &work, data: &data, number, cache: Cache::Warm }.run(&found)?);
         }

@@ -20,6 +20,7 @@ cargo xtask bench [OPTIONS]      compare `backup` with the other tools that are 
   --backup FILE             the binary of `backup`
   --out FILE                the page to write, with plots and results.json in a folder of that name beside it
                             [default: docs/benchmarks.md at full size with all sets, else in the work folder]
+  --keep                    add to the page, and replace on it, only the sets that are run now
   --report                  only write the page anew from its results.json";
 
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +34,7 @@ pub(crate) struct Options {
     pub(crate) work: PathBuf,
     pub(crate) backup: PathBuf,
     pub(crate) out: Option<PathBuf>,
+    pub(crate) keep: bool,
     pub(crate) report: bool,
 }
 
@@ -47,6 +49,7 @@ impl Default for Options {
             work: PathBuf::from("target/bench"),
             backup: PathBuf::from("target/release/backup"),
             out: None,
+            keep: false,
             report: false,
         }
     }
@@ -71,6 +74,7 @@ impl Options {
                 Arg::Long("work") => options.work = parser.value()?.into(),
                 Arg::Long("backup") => options.backup = parser.value()?.into(),
                 Arg::Long("out") => options.out = Some(parser.value()?.into()),
+                Arg::Long("keep") => options.keep = true,
                 Arg::Long("report") => options.report = true,
                 Arg::Long("help") | Arg::Short('h') => return Ok(None),
                 other => bail!("{}\n\n{USAGE}", other.unexpected()),

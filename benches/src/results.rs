@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::caches::Cache;
@@ -14,8 +14,6 @@ use crate::tools::Step;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Results {
-    /// When the run began, RFC 3339 in UTC.
-    pub(crate) began: String,
     /// The part of the full size of the data sets.
     pub(crate) factor: f64,
     pub(crate) machine: Machine,
@@ -38,6 +36,10 @@ pub(crate) struct ToolFacts {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct SetFacts {
     pub(crate) set: Set,
+    /// When its first round began, RFC 3339 in UTC.
+    pub(crate) began: String,
+    /// Processes that wanted to run in the minute before.
+    pub(crate) load_before: f64,
     #[serde(flatten)]
     pub(crate) facts: Facts,
 }
@@ -83,6 +85,34 @@ impl Results {
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
         let text = serde_json::to_vec_pretty(self)?;
         fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Adds the sets of an earlier run that are not measured anew: each set is compared within one run, all need not be.
+    ///
+    /// # Errors
+    /// When the two do not belong on one page: another size, machine, or version of a tool.
+    pub(crate) fn keep(&mut self, earlier: Self) -> Result<()> {
+        ensure!(earlier.factor == self.factor, "the page has sets of another size: {}", earlier.factor);
+        ensure!(earlier.machine == self.machine, "the page is from another machine: {:?}", earlier.machine);
+        for tool in earlier.tools {
+            match self.tools.iter_mut().find(|known| known.name == tool.name) {
+                Some(known) if known.version.is_none() => *known = tool,
+                Some(known) => ensure!(
+                    tool.version.is_none() || tool.version == known.version,
+                    "the page has another version of {}: {}",
+                    tool.name,
+                    tool.version.unwrap_or_default()
+                ),
+                None => self.tools.push(tool),
+            }
+        }
+        let anew = |set: Set| self.sets.iter().any(|known| known.set == set);
+        let runs: Vec<Run> = earlier.runs.into_iter().filter(|run| !anew(run.set)).collect();
+        let sets: Vec<SetFacts> = earlier.sets.into_iter().filter(|facts| !anew(facts.set)).collect();
+        self.runs.extend(runs);
+        self.sets.extend(sets);
+        self.sets.sort_by_key(|facts| facts.set);
+        Ok(())
     }
 
     /// The runs of one cell of a table.

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 import zstandard
 
-MAX_CHUNK, DAY = 1 << 24, 24 * 60 * 60 * 1000
+MAX_CHUNK, DAY, NEWER = 1 << 24, 24 * 60 * 60 * 1000, "written by a newer version"
 KINDS = {1: "file", 2: "directory", 3: "symlink", 4: "fifo", 5: "socket", 6: "char", 7: "block", 8: "stream"}
 
 def derive(context, material):
@@ -25,7 +25,7 @@ def gcm(key, number, associated, sealed):
     return AESGCM(key).decrypt(b"\0\0\0\0" + number.to_bytes(8, "big"), sealed, associated)
 
 def unzstd(frame, limit):
-    return zstandard.ZstdDecompressor().decompress(frame, max_output_size=limit)
+    return zstandard.ZstdDecompressor().decompress(frame, max_output_size=limit, allow_extra_data=False)
 
 # ---- messages --------------------------------------------------------------------------------------------------------
 class Cursor:
@@ -180,16 +180,13 @@ class Repository:
         raise ValueError("no domain's key opens it")
 
     def body(self, key, rest):
-        plain = gcm(self.unwrap(rest[:64]), 0, key.encode(), rest[64:])
+        assert rest[:2] == bytes(2), NEWER
+        plain = gcm(self.unwrap(rest[4:68], struct.unpack("<H", rest[2:4])[0]), 0, key.encode(), rest[68:])
         return json.loads(unzstd(plain, 64 << 20))
 
-    def unwrap(self, wrapped):
-        for identity in reversed(self.identities):
-            try:
-                return derive("backup repository 2026 wrapped key", identity.file_key(wrapped[:32], wrapped[32:]) + bytes(16))
-            except Exception:
-                pass
-        raise SystemExit("a key does not open")
+    def unwrap(self, wrapped, identity):
+        file_key = self.identities[identity].file_key(wrapped[:32], wrapped[32:])
+        return derive("backup repository 2026 wrapped key", file_key + bytes(16))
 
     def load_index(self, domain):
         runs = []
@@ -210,12 +207,12 @@ class Repository:
     def open_run(self, name, data, domain):
         session, number = name.split("-")
         raw = bytes.fromhex(session) + struct.pack("<I", int(number))
-        key = derive("backup repository 2026 run", self.domains[domain][0] + raw)
         n = struct.unpack("<I", data[-12:-8])[0]
-        signature, who, sealed = data[-76:-12], data[-92:-76], data[-92 - n:-92]
+        signature, who, salt, sealed = data[-76:-12], data[-92:-76], data[-108:-92], data[-108 - n:-108]
+        key = derive("backup repository 2026 run", self.domains[domain][0] + raw + salt)
         signer, home, _, _ = self.writers.get(who, (self.owners, domain, None, None))
         assert who == blake3(signer).digest()[:16], "signed by nobody who may"
-        Ed25519PublicKey.from_public_bytes(signer).verify(signature, b"backup run 0" + self.id + raw + who + sealed)
+        Ed25519PublicKey.from_public_bytes(signer).verify(signature, b"backup run 0" + self.id + raw + salt + who + sealed)
         footer = message(gcm(key, 2 ** 64 - 1, b"run footer" + self.id + raw, sealed))
         assert one(footer, 2, 0) == home == domain and (signer == self.owners or 5 not in footer), "not for its signer to write"
         table, image, at = one(footer, 4), bytearray(), 8
@@ -224,6 +221,7 @@ class Repository:
             entry = table[block * 20:block * 20 + 20]
             length, flags = int.from_bytes(entry[:3], "little"), entry[3]
             part, plain_len = data[at:at + length], min(65536, pages * 4096 - block * 65536)
+            assert flags < 2, NEWER
             assert blake3(part).digest()[:16] == entry[4:], "a block of a run is damaged"
             plain = gcm(key, block, b"run" + self.id + raw + bytes([flags]) + struct.pack("<I", plain_len), part)
             image += unzstd(plain, plain_len) if flags & 1 else plain
@@ -248,7 +246,7 @@ class Repository:
                 at = (first + n // per_page) * 4096 + n % per_page * size
                 yield image[at:at + size]
 
-        packs = [(p[:20], p[20], p[64:128]) for p in items(3)]
+        packs = [(p[:20], p[20], p[21], struct.unpack("<H", p[22:24])[0], p[64:128]) for p in items(3)]
         segments = [struct.unpack("<IIIIII", s) for s in items(2)]
         for row in items(1):
             segment, offset, length = struct.unpack("<I", row[20:24])[0], int.from_bytes(row[24:27], "little"), int.from_bytes(row[27:30], "little")
@@ -256,12 +254,12 @@ class Repository:
             self.rows.setdefault(row[:20], []).append((packs[pack], tuple(rest), offset, length))
 
     def chunk(self, chunk_id):
-        for (name, kind, wrapped), (at, sealed_len, plain_len, number, flags), offset, length in self.rows.get(chunk_id, []):
+        for (name, kind, wrap, identity, wrapped), (at, sealed_len, plain_len, number, flags), offset, length in self.rows.get(chunk_id, []):
             place = (name, number)
             if place not in self.segments:
-                assert plain_len < MAX_CHUNK
+                assert plain_len < MAX_CHUNK and kind < 2 and wrap == 0 and flags < 2, NEWER
                 if name not in self.pack_keys:
-                    self.pack_keys[name] = self.unwrap(wrapped)
+                    self.pack_keys[name] = self.unwrap(wrapped, identity)
                 session = name[:16].hex()
                 with open(self.path(f"packs/{session[-2:]}/{session}-{struct.unpack('<I', name[16:])[0]}"), "rb") as file:
                     file.seek(at)

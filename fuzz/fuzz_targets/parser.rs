@@ -1,6 +1,5 @@
-//! One parser under libFuzzer: `BACKUP_FUZZ=run-pages cargo +nightly fuzz run parser`. Without the variable the first byte
-//! of the input chooses among all of them. A corpus to begin with: `BACKUP_FUZZ_CORPUS=fuzz/corpus/parser cargo test -p
-//! backup-repository --features fuzzing --test fuzz real`.
+//! The parsers under libFuzzer, run by `cargo xtask fuzz`. The first byte of the input chooses among them, unless
+//! BACKUP_FUZZ names one.
 
 #![no_main]
 

@@ -6,12 +6,14 @@ mod counts;
 mod deny;
 mod examples;
 mod floors;
+mod fuzz;
 mod peers;
 mod process;
 mod setup;
 mod steps;
 mod suite;
 mod toolchain;
+mod tools;
 mod workspace;
 
 use std::process::ExitCode;
@@ -26,6 +28,8 @@ cargo xtask <COMMAND>
   test [--all] [--raise-floors]
                set up what the tests need, then run all that CI runs; --all adds what is slow
   ci           the same as `test`
+  fuzz [SECONDS [PARSER]]
+               run the parsers under libFuzzer, a minute if nothing is said
   setup        only set up what the tests need
   bench [...]  compare with other tools; `bench --help` lists the options
   bench --micro [FILTER]
@@ -54,6 +58,7 @@ fn run() -> Result<bool> {
             no_arguments(&rest)?;
             setup::run(&Workspace::load()?).map(|_| true)
         }
+        "fuzz" => fuzz::run(&Workspace::load()?, &rest),
         "bench" => bench::run(&Workspace::load()?, &rest),
         "peers" => {
             no_arguments(&rest)?;

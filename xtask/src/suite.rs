@@ -12,7 +12,7 @@ use crate::floors::{self, Floors};
 use crate::setup::Setup;
 use crate::steps::{Outcome, Steps};
 use crate::workspace::Workspace;
-use crate::{deny, examples, process, setup, toolchain};
+use crate::{deny, examples, fuzz, process, setup, toolchain};
 
 /// The options of `test`.
 #[derive(Default)]
@@ -57,7 +57,7 @@ pub(crate) fn run(workspace: &Workspace, options: Options) -> Result<bool> {
     steps.run("documentation tests", || documentation_tests(workspace, environment, &mut tally));
     steps.run("examples", || examples::run_all(workspace, &mut examples));
     steps.run("packages outside the workspace", || examples::test_outside(workspace, &mut tally));
-    steps.run("fuzz targets", || fuzz_targets(workspace));
+    steps.run("fuzzing", || fuzz::step(workspace, if options.all { 300 } else { 20 }));
     steps.run("dependency rules (cargo-deny)", || deny::rules(workspace));
     steps.run("advisories (cargo-deny)", || deny::advisories(workspace));
     let green = steps.failed() == 0 && tally.total().failed == 0;
@@ -76,14 +76,6 @@ pub(crate) fn run(workspace: &Workspace, options: Options) -> Result<bool> {
     let failed = if total.failed > 0 { total.failed } else { steps.failed() as u64 };
     println!("\n{} passed, {failed} failed", total.passed);
     Ok(steps.failed() == 0 && failed == 0)
-}
-
-/// They are run by hand, with cargo-fuzz; that they compile is seen here. The tests run the same parsers.
-fn fuzz_targets(workspace: &Workspace) -> Result<Outcome> {
-    let mut command = workspace.cargo();
-    command.args(["check", "--locked", "--manifest-path"]).arg(workspace.root.join("fuzz/Cargo.toml"));
-    command.arg("--target-dir").arg(workspace.target.join("outside"));
-    Ok(Outcome::of(process::status(&mut command)?.success(), "see above"))
 }
 
 fn static_checks(workspace: &Workspace, steps: &mut Steps) {

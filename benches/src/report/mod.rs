@@ -74,7 +74,7 @@ pub(crate) fn write(results: &Results, page: &Path) -> Result<()> {
 fn compose(results: &Results, plots: &[PathBuf], notes: Option<&str>) -> Result<String> {
     let mut text = String::new();
     let machine = &results.machine;
-    writeln!(text, "# Benchmarks\n\nWritten by `cargo xtask bench`; do not edit. Began {}.\n", results.began)?;
+    writeln!(text, "# Benchmarks\n\nWritten by `cargo xtask bench`; do not edit.\n")?;
     if results.factor != 1.0 {
         writeln!(
             text,
@@ -84,14 +84,12 @@ fn compose(results: &Results, plots: &[PathBuf], notes: Option<&str>) -> Result<
     }
     writeln!(
         text,
-        "{} cores of {}, {:.1} GB of memory, Linux {}; data and repositories on {}, restores into tmpfs.\n\
-         Load before the start: {:.2}.\n",
+        "{} cores of {}, {:.1} GB of memory, Linux {}; data and repositories on {}, restores into tmpfs.\n",
         machine.cores,
         machine.processor,
         machine.memory_bytes as f64 / 1e9,
         machine.kernel,
-        machine.file_system,
-        machine.load_before
+        machine.file_system
     )?;
     writeln!(text, "## Targets\n\n{}\n{}", targets(results), targets::EXPLANATION)?;
     table::sets(results, &mut text)?;

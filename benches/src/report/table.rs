@@ -13,10 +13,10 @@ const COLUMNS: [Step; 5] = [Step::FirstPush, Step::SecondPush, Step::Pull, Step:
 
 /// A section for each data set.
 pub(super) fn sets(results: &Results, text: &mut String) -> fmt::Result {
-    for SetFacts { set, facts } in &results.sets {
+    for SetFacts { set, began, load_before, facts } in &results.sets {
         writeln!(
             text,
-            "## {}\n\n{} files, {:.1} MB, BLAKE3 `{}`\n",
+            "## {}\n\n{} files, {:.1} MB, BLAKE3 `{}`; begun {began} at a load of {load_before:.2}\n",
             set.name(),
             facts.files,
             facts.bytes as f64 / 1e6,
@@ -38,7 +38,9 @@ fn one(results: &Results, set: Set, cache: Cache, text: &mut String) -> fmt::Res
     COLUMNS.iter().try_for_each(|step| write!(text, " {} |", step.name()))?;
     writeln!(text, " repository MiB | memory MB |\n|---|{}", "---:|".repeat(COLUMNS.len() + 2))?;
     let mut widest: f64 = 1.0;
-    for tool in results.tools.iter().filter(|tool| tool.version.is_some()) {
+    let took_part =
+        |name: &str| results.runs.iter().any(|run| run.set == set && run.cache == cache && run.tool == name);
+    for tool in results.tools.iter().filter(|tool| took_part(&tool.name)) {
         write!(text, "| {} |", tool.name)?;
         for step in COLUMNS {
             let wall = Measure::Wall(step).of(results, set, &tool.name, cache);

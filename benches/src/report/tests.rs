@@ -16,7 +16,6 @@ fn results(first_push: [f64; 3], repository_mib: [u64; 3]) -> Results {
         memory_bytes: 8_000_000_000,
         kernel: "6.1".to_owned(),
         file_system: "ext2/ext3".to_owned(),
-        load_before: 0.1,
     };
     let tools = TOOLS.map(|(name, deduplicates)| ToolFacts {
         name: name.to_owned(),
@@ -41,12 +40,11 @@ fn results(first_push: [f64; 3], repository_mib: [u64; 3]) -> Results {
         }
     }
     Results {
-        began: "2026-01-01T00:00:00Z".to_owned(),
         factor: 1.0,
         machine,
         no_cold: Some("not asked for".to_owned()),
         tools: tools.into(),
-        sets: vec![SetFacts { set: Set::Tree, facts }],
+        sets: vec![SetFacts { set: Set::Tree, began: "2026-01-01T00:00:00Z".to_owned(), load_before: 0.1, facts }],
         runs,
     }
 }
@@ -101,4 +99,26 @@ fn the_page_can_be_made_anew_from_its_results() {
     write(&Results::read(&results_of(&page)).unwrap(), &page).unwrap();
     assert_eq!(fs::read_to_string(&page).unwrap(), format!("{first}\n## Why\nBecause.\n"));
     assert_eq!(results_of(&page), PathBuf::from(folder.path()).join("benchmarks/results.json"));
+}
+
+#[test]
+fn a_set_that_is_measured_anew_replaces_only_its_own_runs() {
+    let mut anew = results([1.0, 3.0, 2.0], [100, 100, 50]);
+    let mut earlier = results([9.0, 9.0, 9.0], [1, 1, 1]);
+    let mut dump = earlier.clone();
+    dump.runs.iter_mut().for_each(|run| run.set = Set::Dump);
+    dump.sets[0].set = Set::Dump;
+    earlier.runs.extend(dump.runs);
+    earlier.sets.extend(dump.sets);
+    anew.tools.retain(|tool| tool.name != "restic");
+    anew.keep(earlier.clone()).unwrap();
+    assert_eq!(anew.sets.iter().map(|facts| facts.set).collect::<Vec<_>>(), [Set::Tree, Set::Dump]);
+    let first = |set| Measure::Wall(Step::FirstPush).of(&anew, set, "backup", Cache::Warm);
+    assert_eq!([first(Set::Tree), first(Set::Dump)], [Some(2.0), Some(18.0)]);
+    assert_eq!(anew.tools.len(), TOOLS.len());
+    let mut other = earlier.clone();
+    other.machine.cores = 3;
+    assert!(anew.keep(other).is_err());
+    earlier.tools[0].version = Some("backup 0.9".to_owned());
+    assert!(anew.keep(earlier).is_err());
 }

@@ -2,7 +2,7 @@
 
 use crate::format::ids::{ChunkId, Kind, RunName};
 use crate::index::{
-    Answer, IndexCache, IndexSet, Location, Need, Record, Records, RowPlace, RunReader, RunSeal, TailEnd, find_tail,
+    Answer, IndexCache, IndexSet, Location, Need, Record, Records, RowPlace, RunKeys, RunReader, TailEnd, find_tail,
     tail_guess,
 };
 use crate::repository::Inner;
@@ -83,8 +83,12 @@ async fn load_once(
             // Who was revoked may have lied about what is stored. Readers see for themselves.
             Ok(run) if whole && !inner.signers.is_trusted(&run) => elsewhere.push(name),
             Ok(run) => runs.push(Arc::new(run)),
-            // Anybody who can write to the storage can put it there; it must not keep others from their work.
-            Err(error) if error.kind() == ErrorKind::Damaged || (is_refused(&error) && inner.is_owner()) => {
+            // Anybody who can write to the storage can put it there; it must not keep others from their work. What else
+            // is in one that a newer version wrote is found as ever.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Unsupported)
+                    || (is_refused(&error) && inner.is_owner()) =>
+            {
                 cache.tell(format!("an index run is left out, `check` says more: {error}"));
             }
             // Most of all runs of domains whose keys a writer has not.
@@ -213,9 +217,9 @@ pub(crate) async fn open(
 }
 
 async fn opened(inner: &Inner, cache: &Arc<IndexCache>, name: RunName, key: &Key, length: u64) -> Result<RunReader> {
-    let seal = || RunSeal::of_any(inner.config.repository, inner.index_keys(), name);
+    let keys = || RunKeys::new(inner.config.repository, inner.index_keys(), name);
     let key_of = |signer: &crate::crypto::SignerId| inner.signers.key_of(signer);
-    if let Some(run) = RunReader::open_cached(cache, seal()?, length, &key_of)? {
+    if let Some(run) = RunReader::open_cached(cache, keys(), length, &key_of)? {
         return Ok(run);
     }
     let guess = if length <= SMALL_RUN { 0..length } else { tail_guess(length) };
@@ -226,7 +230,7 @@ async fn opened(inner: &Inner, cache: &Arc<IndexCache>, name: RunName, key: &Key
             TailEnd::Longer(longer) => end = inner.storage.get_range(key, longer).await?,
         }
     };
-    let run = RunReader::from_tail(cache, seal()?, &tail, length, &key_of)?;
+    let run = RunReader::from_tail(cache, keys(), &tail, length, &key_of)?;
     if length <= SMALL_RUN {
         let mut filler = run.fill();
         // A damaged block is found again, and told, by whoever needs it.

@@ -1,4 +1,4 @@
-use crate::crypto::{DomainKeys, Identity, IndexKey, SignerId, SigningKey};
+use crate::crypto::{DomainKeys, Identity, IndexKey, Recipient, SignerId, SigningKey};
 use crate::format::addition::{read_domain, read_identity, recipient_of};
 use crate::format::config::{ChunkSizes, Config};
 use crate::format::credential::WriterCredential;
@@ -236,6 +236,11 @@ impl Inner {
     /// The index keys of all domains that are known here, and their numbers.
     pub(crate) fn index_keys(&self) -> impl Iterator<Item = (u32, &IndexKey)> {
         self.domains.iter().map(|domain| (domain.number, &domain.keys.index))
+    }
+
+    /// What new packs and snapshots are wrapped to, and its number.
+    pub(crate) fn recipient(&self) -> (&Recipient, u16) {
+        (&self.config.recipient, self.identity)
     }
 
     /// The four bytes that sessions of this writer and name have in common.

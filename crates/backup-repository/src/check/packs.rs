@@ -142,8 +142,8 @@ async fn verify(inner: &Arc<Inner>, fetcher: &Fetcher, pack: &PackRecord) -> Res
     if *hasher.finalize().as_bytes() != hash {
         return Err(damaged("its bytes are not the ones that were written"));
     }
-    let header = inner.storage.get_range(&key, 0..HEADER_LEN as u64).await?;
-    let header = parse_header(&header)?;
+    let start = inner.storage.get_range(&key, 0..HEADER_LEN as u64).await?;
+    let header = parse_header(&start)?;
     if header.wrapped != pack.wrapped || header.kind != pack.kind {
         return Err(damaged("its header is not the one in the index"));
     }
@@ -153,7 +153,7 @@ async fn verify(inner: &Arc<Inner>, fetcher: &Fetcher, pack: &PackRecord) -> Res
         return Err(damaged("its footer is longer than one can be"));
     }
     let sealed = inner.storage.get_range(&key, footer_at..tail_at).await?;
-    let footer = Footer::open(&inner.keys.index, &inner.config.repository, &pack.name, pack.length, sealed)?;
+    let footer = Footer::open(&inner.keys.index, &inner.config.repository, &pack.name, &start, pack.length, sealed)?;
     if inner.identities.is_empty() {
         return Ok(());
     }

@@ -9,7 +9,7 @@ pub(crate) use keys::{ChunkKey, DomainKeys, IndexKey, derive};
 pub(crate) use seal::{SealKey, TAG_LEN};
 pub use sign::SignerId;
 pub(crate) use sign::{SIGNATURE_LEN, SigningKey, VerifyingKey};
-pub(crate) use wrap::{Identity, Recipient, WRAPPED_LEN, WrappedKey};
+pub(crate) use wrap::{Identity, Recipient, WRAP_KIND, WRAPPED_LEN, WrappedKey, known_wrap};
 
 use backup_core::{Error, ErrorKind, Result};
 

@@ -1,5 +1,6 @@
 use super::keys::{KEY_LEN, derive};
 use super::random;
+use crate::format::newer;
 use age::secrecy::ExposeSecret;
 use age::{Identity as _, Recipient as _};
 use age_core::format::{FileKey, Stanza};
@@ -14,6 +15,17 @@ pub(crate) const WRAPPED_LEN: usize = 64;
 
 /// A key that only the repository's identity can unwrap.
 pub(crate) type WrappedKey = [u8; WRAPPED_LEN];
+
+/// The way in which all keys are wrapped: to an X25519 identity.
+pub(crate) const WRAP_KIND: u8 = 0;
+
+/// Refuses what is wrapped in another way.
+///
+/// # Errors
+/// `Unsupported`.
+pub(crate) fn known_wrap(kind: u8) -> Result<()> {
+    if kind == WRAP_KIND { Ok(()) } else { Err(newer("way to wrap a key").context("kind", kind)) }
+}
 
 const CONTEXT: &str = "backup repository 2026 wrapped key";
 const TAG: &str = "X25519";

@@ -211,7 +211,7 @@ pub(crate) fn harvest_snapshot(inner: &Inner, key: &Key, payload: &[u8]) -> Resu
     let mut seeds = vec![("snapshot-head", to_json(&head)?), ("snapshot-body", body)];
     if let Some(keys) = keys() {
         let key = snapshot_key(&keys.session)?;
-        let payload = write_payload(&key, keys.index(), &keys.identity.recipient(), &head, &components)?;
+        let payload = write_payload(&key, keys.index(), (&keys.identity.recipient(), 0), &head, &components)?;
         seeds.push(("snapshot", payload));
     }
     Ok(seeds)

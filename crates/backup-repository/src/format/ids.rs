@@ -1,3 +1,4 @@
+use super::newer;
 use backup_core::{Error, ErrorKind, Key, Result};
 use std::fmt;
 
@@ -219,7 +220,7 @@ impl Kind {
         match byte {
             0 => Ok(Kind::Data),
             1 => Ok(Kind::Metadata),
-            other => Err(Error::new(ErrorKind::Damaged, "unknown kind of content").context("kind", other)),
+            other => Err(newer("kind of content").context("kind", other)),
         }
     }
 }

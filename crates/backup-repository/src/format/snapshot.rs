@@ -1,8 +1,9 @@
 //! Snapshots: docs/format.md, section 3. A head that members of the domain read, a body that owners read.
 
 use super::ids::{ChunkId, SessionId};
+use super::one_frame;
 use super::record::{from_json, open_json, seal_json, to_json};
-use crate::crypto::{Identity, IndexKey, Recipient, SealKey, WRAPPED_LEN, WrappedKey};
+use crate::crypto::{Identity, IndexKey, Recipient, SealKey, WRAP_KIND, WRAPPED_LEN, WrappedKey, known_wrap};
 use backup_core::{
     BackupId, Component, ComponentSpec, EntryFailure, Error, ErrorKind, Key, Outcome, Result, SourceDescription,
     Status, Summary, Totals, TreePath,
@@ -190,7 +191,7 @@ pub(crate) fn snapshot_key(id: &SessionId) -> Result<Key> {
 pub(crate) fn write_payload(
     key: &Key,
     index: &IndexKey,
-    recipient: &Recipient,
+    (recipient, identity): (&Recipient, u16),
     head: &Head,
     components: &[StoredComponent],
 ) -> Result<Vec<u8>> {
@@ -200,9 +201,11 @@ pub(crate) fn write_payload(
         .map_err(|e| Error::new(ErrorKind::Internal, "a snapshot cannot be compressed").source(e))?;
     let (body_key, wrapped) = recipient.new_key()?;
     SealKey::new(&body_key)?.seal(0, key.as_str().as_bytes(), &mut body)?;
-    let mut payload = Vec::with_capacity(4 + head.len() + WRAPPED_LEN + body.len());
+    let mut payload = Vec::with_capacity(4 + head.len() + 4 + WRAPPED_LEN + body.len());
     payload.extend_from_slice(&(head.len() as u32).to_le_bytes());
     payload.extend_from_slice(&head);
+    payload.extend_from_slice(&[WRAP_KIND, 0]);
+    payload.extend_from_slice(&identity.to_le_bytes());
     payload.extend_from_slice(&wrapped);
     payload.extend_from_slice(&body);
     Ok(payload)
@@ -226,7 +229,7 @@ pub(crate) fn read_head(key: &Key, index: &IndexKey, payload: &[u8]) -> Result<H
     Ok(head)
 }
 
-/// The body; `identities` are tried from the newest.
+/// The body; `identities` are those of the repository by number.
 pub(crate) fn read_body(key: &Key, identities: &[Identity], payload: &[u8]) -> Result<Vec<StoredComponent>> {
     let json = open_body(key, identities, payload)?;
     from_json::<BodyJson>(&json)?.components.into_iter().map(ComponentJson::into_stored).collect()
@@ -235,14 +238,18 @@ pub(crate) fn read_body(key: &Key, identities: &[Identity], payload: &[u8]) -> R
 /// The body's JSON.
 pub(super) fn open_body(key: &Key, identities: &[Identity], payload: &[u8]) -> Result<Vec<u8>> {
     let (_, rest) = split(payload)?;
-    let (wrapped, body) = rest
-        .split_first_chunk::<WRAPPED_LEN>()
+    let ([kind, reserved, low, high], wrapped, body) = rest
+        .split_first_chunk::<4>()
+        .and_then(|(start, rest)| rest.split_first_chunk::<WRAPPED_LEN>().map(|(key, body)| (*start, key, body)))
         .ok_or_else(|| Error::new(ErrorKind::Damaged, "a snapshot's lengths do not fit"))?;
-    let body_key = unwrap_any(identities, wrapped)?;
+    known_wrap(kind | reserved)?;
+    let identity = identities.get(usize::from(u16::from_le_bytes([low, high])));
+    let body_key = unwrap_any(identity.map_or(&[], std::slice::from_ref), wrapped)?;
     let mut body = body.to_vec();
     let plain = SealKey::new(&body_key)?.open(0, key.as_str().as_bytes(), &mut body)?;
-    zstd::bulk::decompress(plain, MAX_BODY)
-        .map_err(|e| Error::new(ErrorKind::Damaged, "a snapshot does not decompress").source(e))
+    one_frame(plain)
+        .and_then(|frame| zstd::bulk::decompress(frame, MAX_BODY).ok())
+        .ok_or_else(|| Error::new(ErrorKind::Damaged, "a snapshot does not decompress"))
 }
 
 /// Unwraps a key with whichever identity it was wrapped to.
@@ -293,7 +300,8 @@ mod tests {
         let component =
             Component::new(ComponentSpec::new("files", source), Status::Partial, outcome, Totals::default());
         let stored = StoredComponent { component, tree: Some(TreeRoot { id: ChunkId([8; 20]), level: 2 }) };
-        let payload = write_payload(&key, &index, &identity.recipient(), &head, std::slice::from_ref(&stored)).unwrap();
+        let payload =
+            write_payload(&key, &index, (&identity.recipient(), 0), &head, std::slice::from_ref(&stored)).unwrap();
         let summary = read_head(&key, &index, &payload).unwrap().summary(SessionId([9; 16])).unwrap();
         assert_eq!((summary.name.as_str(), to_ms(summary.time), summary.status), ("n", -5, Status::Partial));
         let body = read_body(&key, &[Identity::generate(), identity], &payload).unwrap();

@@ -1,7 +1,8 @@
 //! A synthetic index of any size, for measurements.
 
 use super::{
-    Answer, IndexCache, IndexSet, PackRecord, Row, RunBuilder, RunParams, RunReader, RunRows, RunSeal, SegmentRecord,
+    Answer, IndexCache, IndexSet, PackRecord, Row, RunBuilder, RunKeys, RunParams, RunReader, RunRows, RunSeal,
+    SegmentRecord,
 };
 use crate::crypto::{IndexKey, SigningKey};
 use crate::format::ids::{ChunkId, Kind, PackName, RepositoryId, RunName, SessionId, SessionObject};
@@ -123,6 +124,10 @@ fn seal(run: u64) -> Result<RunSeal> {
     RunSeal::new(REPOSITORY, &IndexKey([9; 32]), run_name(run))
 }
 
+fn keys(run: u64) -> RunKeys {
+    RunKeys::new(REPOSITORY, [(0, &IndexKey([9; 32]))].into_iter(), run_name(run))
+}
+
 fn signer() -> Result<SigningKey> {
     SigningKey::from_seed(Zeroizing::new([10; 32]))
 }
@@ -161,7 +166,7 @@ pub fn open(folder: &Path, lengths: &[u64], memory_bytes: usize) -> Result<Synth
     let (cache, key) = (cache(folder, memory_bytes), signer()?.verifying()?);
     let mut runs = Vec::new();
     for (run, length) in (0..).zip(lengths) {
-        let reader = RunReader::open_cached(&cache, seal(run)?, *length, &|_| Some(key))?;
+        let reader = RunReader::open_cached(&cache, keys(run), *length, &|_| Some(key))?;
         let missing = || Error::new(ErrorKind::NotFound, "a synthetic run is not there").context("run", run);
         runs.push(Arc::new(reader.ok_or_else(missing)?));
     }

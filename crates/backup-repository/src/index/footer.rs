@@ -1,8 +1,9 @@
 use super::blocks::{BlockTable, MAGIC, damaged};
 use super::layout::{Layout, Section};
-use super::seal::{NAME_LEN, RunSeal, TRAILER_LEN, name_bytes};
+use super::seal::{NAME_LEN, RunKeys, RunSeal, SALT_LEN, TRAILER_LEN, name_bytes, signed};
 use crate::crypto::{SIGNATURE_LEN, SignerId, SigningKey, VerifyingKey};
 use crate::format::ids::{CHUNK_ID_LEN, ChunkId, Kind, PackName, RunName};
+use crate::format::newer;
 use crate::format::wire::{Fields, put_bytes, put_uint, put_varint, take_varint};
 use backup_core::{Error, ErrorKind, Result};
 use std::ops::Range;
@@ -79,8 +80,9 @@ impl Footer {
             return Err(Error::new(ErrorKind::InvalidInput, "an index run's footer would be too long"));
         }
         let id = signer.verifying()?.id();
-        let signature = signer.sign(&seal.signed(id, &tail))?;
+        let signature = signer.sign(&signed(seal.repository, seal.name, &seal.salt, id, &tail))?;
         let length = tail.len() as u32;
+        tail.extend_from_slice(&seal.salt);
         tail.extend_from_slice(&id.0);
         tail.extend_from_slice(&signature);
         tail.extend_from_slice(&length.to_le_bytes());
@@ -94,35 +96,38 @@ impl Footer {
     /// `AccessDenied` when the signer is not one of those, or the run is of a domain whose keys are not here; `Damaged`.
     pub(super) fn open(
         tail: &[u8],
-        seal: &mut RunSeal,
+        keys: &RunKeys,
         key_of: &dyn Fn(&SignerId) -> Option<VerifyingKey>,
-    ) -> Result<(Self, SignerId)> {
-        let name = seal.name;
+    ) -> Result<(Self, SignerId, RunSeal)> {
+        let name = keys.name;
         let named = |e: Error| e.context("run", name);
-        let (sealed, signer, signature) = split(tail).ok_or_else(|| named(damaged("it is cut short or too long")))?;
+        let (sealed, salt, signer, signature) =
+            split(tail).ok_or_else(|| named(damaged("it is cut short or too long")))?;
         let key = key_of(&signer).ok_or_else(|| {
             named(
                 Error::new(ErrorKind::AccessDenied, "an index run is signed by nobody who may")
                     .context("signer", signer),
             )
         })?;
-        key.verify(&seal.signed(signer, sealed), signature).map_err(named)?;
-        let footer = Footer::parse(&seal.open_footer(sealed)?).map_err(named)?;
-        if !seal.is_of(footer.domain) {
+        key.verify(&signed(keys.repository, name, &salt, signer, sealed), signature).map_err(named)?;
+        let (footer, domain, seal) = keys.open_footer(salt, sealed)?;
+        let footer = Footer::parse(&footer).map_err(named)?;
+        if footer.domain != domain {
             return Err(named(damaged("it names another domain than the one whose key opens it")));
         }
-        Ok((footer, signer))
+        Ok((footer, signer, seal))
     }
 }
 
-/// Sealed footer, signer and signature of a tail of exactly the right length.
-fn split(tail: &[u8]) -> Option<(&[u8], SignerId, &[u8; SIGNATURE_LEN])> {
+/// Sealed footer, salt, signer and signature of a tail of exactly the right length.
+fn split(tail: &[u8]) -> Option<(&[u8], [u8; SALT_LEN], SignerId, &[u8; SIGNATURE_LEN])> {
     let (rest, magic) = tail.split_last_chunk::<8>()?;
     let (rest, length) = rest.split_last_chunk::<4>()?;
     let (rest, signature) = rest.split_last_chunk::<SIGNATURE_LEN>()?;
-    let (sealed, signer) = rest.split_last_chunk::<16>()?;
+    let (rest, signer) = rest.split_last_chunk::<16>()?;
+    let (sealed, salt) = rest.split_last_chunk::<SALT_LEN>()?;
     let fits = magic == END_MAGIC && sealed.len() == u32::from_le_bytes(*length) as usize && sealed.len() <= MAX_FOOTER;
-    fits.then_some((sealed, SignerId(*signer), signature))
+    fits.then_some((sealed, *salt, SignerId(*signer), signature))
 }
 
 fn parse_counts(mut stored: &[u8]) -> Result<Layout> {
@@ -133,7 +138,10 @@ fn parse_counts(mut stored: &[u8]) -> Result<Layout> {
     let [_, rows, segments, packs, _] = counts;
     let layout = Layout::new(rows, segments, packs).map_err(|e| e.with_kind(ErrorKind::Damaged))?;
     let agrees = Section::ALL.iter().zip(counts).all(|(section, count)| u64::from(layout.count(*section)) == count);
-    if agrees && stored.is_empty() { Ok(layout) } else { Err(damaged("its counts do not fit each other")) }
+    if !stored.is_empty() {
+        return Err(newer("sections of an index run"));
+    }
+    if agrees { Ok(layout) } else { Err(damaged("its counts do not fit each other")) }
 }
 
 fn run_name(bytes: &[u8]) -> Result<RunName> {

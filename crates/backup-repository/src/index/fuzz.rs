@@ -7,7 +7,7 @@ use super::layout::{Layout, PAGE_ITEMS, PAGES_PER_BLOCK};
 use super::page::push_page;
 use super::reader::RunReader;
 use super::record::SegmentRecord;
-use super::seal::{BlockSealer, RunSeal};
+use super::seal::{BlockSealer, RunKeys, RunSeal};
 use super::{Answer, IndexCache, IndexSet, Merger, Need};
 use crate::crypto::{SignerId, VerifyingKey};
 use crate::format::ids::{ChunkId, Kind};
@@ -31,6 +31,10 @@ fn seal(keys: &Keys) -> Result<RunSeal> {
     RunSeal::new(keys.repository, keys.index(), keys.run())
 }
 
+fn run_keys(keys: &Keys, domain: u32) -> RunKeys {
+    RunKeys::new(keys.repository, [(domain, keys.index())].into_iter(), keys.run())
+}
+
 fn signer(keys: &Keys) -> impl Fn(&SignerId) -> Option<VerifyingKey> {
     let key = keys.verifying;
     move |signer| (*signer == key.id()).then_some(key)
@@ -42,9 +46,9 @@ pub(crate) fn tail(data: &[u8]) {
     let length = data.len() as u64;
     for object_len in [length, length + 100, u64::MAX] {
         if let Ok(TailEnd::Whole(tail)) = find_tail(data, object_len)
-            && let (Ok(seal), Some(tail)) = (seal(keys), data.get(data.len() - tail..))
+            && let Some(tail) = data.get(data.len() - tail..)
         {
-            let _ = RunReader::from_tail(&cache(keys, None), seal, tail, object_len, &signer(keys));
+            let _ = RunReader::from_tail(&cache(keys, None), run_keys(keys, 0), tail, object_len, &signer(keys));
         }
     }
 }
@@ -55,8 +59,8 @@ pub(crate) fn footer(data: &[u8]) {
     let Ok(parsed) = Footer::parse(data) else { return };
     let Ok(tail) = seal(keys).and_then(|seal| parsed.seal(&seal, &keys.signing)) else { return };
     let object_len = parsed.blocks.end() + tail.len() as u64;
-    let run =
-        seal(keys).and_then(|seal| RunReader::from_tail(&cache(keys, None), seal, &tail, object_len, &signer(keys)));
+    let of = run_keys(keys, parsed.domain);
+    let run = RunReader::from_tail(&cache(keys, None), of, &tail, object_len, &signer(keys));
     if let Ok(run) = run {
         ask(run, &[]);
     }
@@ -119,7 +123,7 @@ fn forge(
 
 fn open(keys: &Keys, object: &[u8], tail: &usize, folder: Option<PathBuf>) -> Option<RunReader> {
     let tail = object.get(object.len().checked_sub(*tail)?..)?;
-    RunReader::from_tail(&cache(keys, folder), seal(keys).ok()?, tail, object.len() as u64, &signer(keys)).ok()
+    RunReader::from_tail(&cache(keys, folder), run_keys(keys, 0), tail, object.len() as u64, &signer(keys)).ok()
 }
 
 fn provide(set: &IndexSet, needs: &[Need], object: &[u8]) -> bool {
@@ -186,10 +190,8 @@ pub(crate) fn cache_file(data: &[u8]) {
         if let Ok(file) = File::open(path) {
             let _ = cache_file::read_frame(&file, &owner(keys));
         }
-        if let Ok(seal) = seal(keys) {
-            let _ =
-                RunReader::open_cached(&cache(keys, Some(folder.to_owned())), seal, data.len() as u64, &signer(keys));
-        }
+        let (cache, object_len) = (cache(keys, Some(folder.to_owned())), data.len() as u64);
+        let _ = RunReader::open_cached(&cache, run_keys(keys, 0), object_len, &signer(keys));
     });
 }
 
@@ -203,11 +205,11 @@ pub(crate) fn cache_frame(data: &[u8]) {
             .open(path)
             .is_ok_and(|file| cache_file::write_frame(&file, &owner(keys), true, image_len, tail).is_ok());
         for object_len in [tail.len() as u64, image_len + tail.len() as u64] {
-            if written && let Ok(seal) = seal(keys) {
-                let cache = cache(keys, Some(folder.to_owned()));
-                if let Ok(Some(run)) = RunReader::open_cached(&cache, seal, object_len, &signer(keys)) {
-                    ask(run, &[]);
-                }
+            let cache = cache(keys, Some(folder.to_owned()));
+            if written
+                && let Ok(Some(run)) = RunReader::open_cached(&cache, run_keys(keys, 0), object_len, &signer(keys))
+            {
+                ask(run, &[]);
             }
         }
     });
@@ -228,11 +230,11 @@ pub(crate) fn harvest(
     object: &[u8],
 ) -> Result<Vec<(&'static str, Vec<u8>)>> {
     let keys = inner.index_keys();
-    let seal = RunSeal::of_any(inner.config.repository, keys, run)?;
+    let keys = RunKeys::new(inner.config.repository, keys, run);
     let TailEnd::Whole(tail) = find_tail(object, object.len() as u64)? else { return Ok(Vec::new()) };
     let tail = object.get(object.len() - tail..).unwrap_or_default();
     let cache = IndexCache::new(inner.config.repository, None, None, 0, Arc::new(Silent));
-    let reader = RunReader::from_tail(&cache, seal, tail, object.len() as u64, &|id| inner.signers.key_of(id))?;
+    let reader = RunReader::from_tail(&cache, keys, tail, object.len() as u64, &|id| inner.signers.key_of(id))?;
     let counts = reader.layout().counts();
     let [_, rows, segments, packs, _] = counts;
     let mut pages: Vec<u8> = [rows, segments, packs].iter().flat_map(|count| count.to_le_bytes()).collect();

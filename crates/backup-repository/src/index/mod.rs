@@ -49,7 +49,7 @@ pub(crate) use layout::Section;
 pub(crate) use reader::RunReader;
 pub(crate) use record::{PackRecord, Record, Row, SegmentRecord};
 pub(crate) use scan::Records;
-pub(crate) use seal::RunSeal;
+pub(crate) use seal::{RunKeys, RunSeal};
 pub(crate) use search::Location;
 pub(crate) use set::{Answer, IndexSet, Need, RowPlace};
 pub(crate) use source::{MAX_ROWS, RunRows, RunSource};

@@ -5,7 +5,7 @@ use super::footer::Footer;
 use super::layout::{Layout, PAGE, PAGES_PER_BLOCK};
 use super::page::{BLANK, Page, is_intact};
 use super::page_cache::PageKey;
-use super::seal::RunSeal;
+use super::seal::{RunKeys, RunSeal};
 use crate::crypto::{SignerId, VerifyingKey};
 use crate::format::ids::{ChunkId, Kind, RunName};
 use backup_core::{Error, ErrorKind, Result};
@@ -60,15 +60,15 @@ impl RunReader {
     /// `AccessDenied` when the signer is not one who may write runs.
     pub(crate) fn open_cached(
         cache: &Arc<IndexCache>,
-        seal: RunSeal,
+        keys: RunKeys,
         object_len: u64,
         key_of: KeyOf<'_>,
     ) -> Result<Option<Self>> {
-        let name = seal.name;
+        let name = keys.name;
         let Found::File { file, frame, writable } = cache.find(name) else { return Ok(None) };
         let image_len = frame.image_len;
         let file = LocalFile { file, writable, complete: AtomicBool::new(frame.complete) };
-        match RunReader::new(cache, seal, &frame.tail, object_len, key_of, |_| Some(file)) {
+        match RunReader::new(cache, keys, &frame.tail, object_len, key_of, |_| Some(file)) {
             Ok(reader) if reader.footer.layout.image_len() == image_len => Ok(Some(reader)),
             Err(error) if error.kind() == ErrorKind::AccessDenied => Err(error),
             _ => {
@@ -84,13 +84,13 @@ impl RunReader {
     /// `AccessDenied` when the signer is not one who may write runs; `Damaged`.
     pub(crate) fn from_tail(
         cache: &Arc<IndexCache>,
-        seal: RunSeal,
+        keys: RunKeys,
         tail: &[u8],
         object_len: u64,
         key_of: KeyOf<'_>,
     ) -> Result<Self> {
-        let name = seal.name;
-        RunReader::new(cache, seal, tail, object_len, key_of, |layout| {
+        let name = keys.name;
+        RunReader::new(cache, keys, tail, object_len, key_of, |layout| {
             let file = cache.create_empty(name, layout.image_len(), tail)?;
             Some(LocalFile { file, writable: true, complete: AtomicBool::new(false) })
         })
@@ -98,16 +98,16 @@ impl RunReader {
 
     fn new(
         cache: &Arc<IndexCache>,
-        mut seal: RunSeal,
+        keys: RunKeys,
         tail: &[u8],
         object_len: u64,
         key_of: KeyOf<'_>,
         file: impl FnOnce(&Layout) -> Option<LocalFile>,
     ) -> Result<Self> {
-        if seal.repository != cache.repository {
+        if keys.repository != cache.repository {
             return Err(Error::new(ErrorKind::Internal, "an index cache serves one repository"));
         }
-        let (footer, signer) = Footer::open(tail, &mut seal, key_of)?;
+        let (footer, signer, seal) = Footer::open(tail, &keys, key_of)?;
         if footer.blocks.end().checked_add(tail.len() as u64) != Some(object_len) {
             return Err(mismatch(seal.name));
         }

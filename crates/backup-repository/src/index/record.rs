@@ -1,8 +1,9 @@
 //! The items of the sections rows, segments and packs.
 
 use super::layout::Section;
-use crate::crypto::WrappedKey;
+use crate::crypto::{WRAP_KIND, WrappedKey, known_wrap};
 use crate::format::ids::{CHUNK_ID_LEN, ChunkId, Kind, PackName};
+use crate::format::newer;
 use backup_core::{Error, ErrorKind, Result};
 
 /// Offsets and lengths inside a plain segment stay below this.
@@ -125,7 +126,7 @@ impl Record for SegmentRecord {
         let sealed_len = take_u32(&mut item)?;
         let plain_len = take_u32(&mut item)?;
         let number = take_u32(&mut item)?;
-        let flags = u8::try_from(take_u32(&mut item)?).map_err(|_| damaged("unknown flags of a segment"))?;
+        let flags = u8::try_from(take_u32(&mut item)?).map_err(|_| newer("flags of a segment"))?;
         if plain_len >= U24 {
             return Err(damaged("a segment is too long"));
         }
@@ -138,7 +139,7 @@ impl Record for PackRecord {
 
     fn put(&self, out: &mut Vec<u8>) -> Result<()> {
         out.extend_from_slice(&self.name.to_bytes());
-        out.extend_from_slice(&[self.kind.to_byte(), 0]);
+        out.extend_from_slice(&[self.kind.to_byte(), WRAP_KIND]);
         out.extend_from_slice(&self.identity.to_le_bytes());
         out.extend_from_slice(&self.length.to_le_bytes());
         out.extend_from_slice(&self.hash);
@@ -148,7 +149,8 @@ impl Record for PackRecord {
 
     fn get(mut item: &[u8]) -> Result<Self> {
         let name = PackName::from_bytes(&take(&mut item)?);
-        let [kind, _] = take(&mut item)?;
+        let [kind, wrap] = take(&mut item)?;
+        known_wrap(wrap)?;
         Ok(PackRecord {
             name,
             kind: Kind::from_byte(kind)?,

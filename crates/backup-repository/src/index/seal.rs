@@ -1,6 +1,7 @@
 use super::layout::BLOCK;
-use crate::crypto::{IndexKey, SIGNATURE_LEN, SealKey, SignerId, TAG_LEN, derive};
+use crate::crypto::{IndexKey, SIGNATURE_LEN, SealKey, SignerId, TAG_LEN, derive, random};
 use crate::format::ids::{PackName, RepositoryId, RunName};
+use crate::format::{newer, one_frame};
 use backup_core::{Error, ErrorKind, Result};
 
 const CONTEXT: &str = "backup repository 2026 run";
@@ -8,6 +9,8 @@ const CONTEXT: &str = "backup repository 2026 run";
 const COMPRESSED: u8 = 1;
 /// Bytes of a run's name, as in pack names.
 pub(super) const NAME_LEN: usize = 20;
+/// Bytes that make a run's key its own.
+pub(super) const SALT_LEN: usize = 16;
 /// Bytes of a block's hash in the footer.
 pub(super) const HASH_LEN: usize = 16;
 const FOOTER_NONCE: u64 = u64::MAX;
@@ -30,39 +33,73 @@ pub(crate) struct BlockEntry {
 /// The longest sealed block, in bytes.
 pub(super) const MAX_SEALED: u32 = (BLOCK + TAG_LEN) as u32;
 
+/// A run that is to be read, and the domains whose it may be: its footer finds out which.
+pub(crate) struct RunKeys {
+    pub(crate) repository: RepositoryId,
+    pub(crate) name: RunName,
+    domains: Vec<(u32, IndexKey)>,
+}
+
+impl RunKeys {
+    pub(crate) fn new<'a>(
+        repository: RepositoryId,
+        domains: impl Iterator<Item = (u32, &'a IndexKey)>,
+        name: RunName,
+    ) -> Self {
+        RunKeys { repository, name, domains: domains.map(|(n, key)| (n, key.clone())).collect() }
+    }
+
+    /// The plain footer, the domain whose key opened it, and what opens the blocks.
+    ///
+    /// # Errors
+    /// `AccessDenied` when no key opens it. It was signed by somebody who may: it is of a domain whose keys are not here.
+    pub(super) fn open_footer(&self, salt: [u8; SALT_LEN], sealed: &[u8]) -> Result<(Vec<u8>, u32, RunSeal)> {
+        for (domain, key) in &self.domains {
+            let seal = RunSeal::salted(self.repository, key, self.name, salt)?;
+            let mut footer = sealed.to_vec();
+            if let Ok(plain) = seal.key.open(FOOTER_NONCE, &seal.bound(b"run footer", &[]), &mut footer) {
+                let length = plain.len();
+                footer.truncate(length);
+                return Ok((footer, *domain, seal));
+            }
+        }
+        Err(Error::new(ErrorKind::AccessDenied, "an index run is of a domain whose keys are not here")
+            .context("run", self.name))
+    }
+}
+
+/// What a run's signature is over.
+pub(super) fn signed(
+    repository: RepositoryId,
+    name: RunName,
+    salt: &[u8; SALT_LEN],
+    signer: SignerId,
+    sealed_footer: &[u8],
+) -> Vec<u8> {
+    [&b"backup run 0"[..], &repository.0, &name_bytes(name), salt, &signer.0, sealed_footer].concat()
+}
+
 /// Seals and opens the parts of one run.
 pub(crate) struct RunSeal {
     pub(crate) repository: RepositoryId,
     pub(crate) name: RunName,
+    /// Two copies of a repository may have different runs of one name: their keys differ.
+    pub(super) salt: [u8; SALT_LEN],
     key: SealKey,
-    /// The domain whose key this is, where it matters.
-    domain: Option<u32>,
-    /// Until the footer is open: the keys of further domains whose run this may be.
-    others: Vec<(u32, SealKey)>,
 }
 
 impl RunSeal {
-    pub(crate) fn new(repository: RepositoryId, index_key: &IndexKey, name: RunName) -> Result<Self> {
-        Ok(RunSeal { repository, name, key: run_key(index_key, name)?, domain: None, others: Vec::new() })
-    }
-
-    /// For a run of one of these domains; opening its footer finds out which.
+    /// For a run that is to be written.
     ///
     /// # Errors
-    /// `Internal` without any domain.
-    pub(crate) fn of_any<'a>(
-        repository: RepositoryId,
-        domains: impl Iterator<Item = (u32, &'a IndexKey)>,
-        name: RunName,
-    ) -> Result<Self> {
-        let mut others = domains.map(|(n, key)| Ok((n, run_key(key, name)?))).collect::<Result<Vec<_>>>()?;
-        let (domain, key) = others.pop().ok_or_else(|| Error::new(ErrorKind::Internal, "there is no domain"))?;
-        Ok(RunSeal { repository, name, key, domain: Some(domain), others })
+    /// `Internal` when the operating system gives no random bytes.
+    pub(crate) fn new(repository: RepositoryId, index_key: &IndexKey, name: RunName) -> Result<Self> {
+        RunSeal::salted(repository, index_key, name, random()?)
     }
 
-    /// Whether a footer that this opened may say that it is of this domain.
-    pub(super) fn is_of(&self, domain: u32) -> bool {
-        self.domain.is_none_or(|own| own == domain)
+    fn salted(repository: RepositoryId, index_key: &IndexKey, name: RunName, salt: [u8; SALT_LEN]) -> Result<Self> {
+        let material = [&name_bytes(name)[..], &salt].concat();
+        Ok(RunSeal { repository, name, salt, key: SealKey::new(&derive(CONTEXT, &index_key.0, &material))? })
     }
 
     fn bound(&self, purpose: &[u8], rest: &[u8]) -> Vec<u8> {
@@ -74,35 +111,8 @@ impl RunSeal {
         self.bound(b"run", &[flags, a, b, c, d])
     }
 
-    /// What a run's signature is over.
-    pub(super) fn signed(&self, signer: SignerId, sealed_footer: &[u8]) -> Vec<u8> {
-        self.bound(b"backup run 0", &[&signer.0, sealed_footer].concat())
-    }
-
     pub(super) fn seal_footer(&self, footer: &mut Vec<u8>) -> Result<()> {
         self.key.seal(FOOTER_NONCE, &self.bound(b"run footer", &[]), footer)
-    }
-
-    /// The plain footer. From here on the seal is that of the domain whose key opened it.
-    ///
-    /// # Errors
-    /// `AccessDenied` when no key opens it. It was signed by somebody who may: it is of a domain whose keys are not here.
-    pub(super) fn open_footer(&mut self, sealed: &[u8]) -> Result<Vec<u8>> {
-        let bound = self.bound(b"run footer", &[]);
-        loop {
-            let mut footer = sealed.to_vec();
-            if let Ok(plain) = self.key.open(FOOTER_NONCE, &bound, &mut footer) {
-                let length = plain.len();
-                footer.truncate(length);
-                self.others.clear();
-                return Ok(footer);
-            }
-            let Some((domain, key)) = self.others.pop() else {
-                return Err(Error::new(ErrorKind::AccessDenied, "an index run is of a domain whose keys are not here")
-                    .context("run", self.name));
-            };
-            (self.domain, self.key) = (Some(domain), key);
-        }
     }
 
     /// Opens a block of `plain_len` bytes; `sealed` is used up.
@@ -122,6 +132,9 @@ impl RunSeal {
                 .context("block", number)
                 .context("because", because)
         };
+        if entry.flags & !COMPRESSED != 0 {
+            return Err(newer("flags of a block").context("run", self.name));
+        }
         if sealed.len() != entry.sealed_len as usize || block_hash(sealed) != entry.hash {
             return Err(damaged("its bytes are not those that were written"));
         }
@@ -131,15 +144,12 @@ impl RunSeal {
             .map_err(|e| e.context("run", self.name).context("block", number))?;
         let plain = match entry.flags {
             0 => opened.to_vec(),
-            COMPRESSED => zstd::bulk::decompress(opened, plain_len).map_err(|_| damaged("it does not decompress"))?,
-            _ => return Err(damaged("it has unknown flags")),
+            _ => one_frame(opened)
+                .and_then(|frame| zstd::bulk::decompress(frame, plain_len).ok())
+                .ok_or_else(|| damaged("it does not decompress"))?,
         };
         if plain.len() == plain_len { Ok(plain) } else { Err(damaged("it has another length than recorded")) }
     }
-}
-
-fn run_key(index_key: &IndexKey, name: RunName) -> Result<SealKey> {
-    SealKey::new(&derive(CONTEXT, &index_key.0, &name_bytes(name)))
 }
 
 fn block_hash(sealed: &[u8]) -> [u8; HASH_LEN] {
@@ -200,4 +210,4 @@ impl BlockSealer {
 }
 
 /// Bytes of what stands behind the sealed footer.
-pub(super) const TRAILER_LEN: usize = 16 + SIGNATURE_LEN + 4 + 8;
+pub(super) const TRAILER_LEN: usize = SALT_LEN + 16 + SIGNATURE_LEN + 4 + 8;

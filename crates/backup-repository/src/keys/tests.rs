@@ -96,7 +96,7 @@ async fn a_snapshot_that_claims_another_domain_is_not_read() {
     for index in [inner.keys.index.clone(), place.owner().await.0.keys.index.clone()] {
         let id = new_id(inner, "n").unwrap();
         let (key, head) = (snapshot_key(&id).unwrap(), Head { domain: 0, ..honest.head.clone() });
-        let payload = write_payload(&key, &index, &inner.config.recipient, &head, &[]).unwrap();
+        let payload = write_payload(&key, &index, inner.recipient(), &head, &[]).unwrap();
         create_record(inner, RecordKind::Snapshot, &key, &payload).await.unwrap();
         assert_eq!(place.names().await.len(), 1);
         let findings = place.findings().await;
@@ -191,7 +191,7 @@ async fn a_snapshot_that_was_kept_cannot_be_replaced() {
     // The thief signs another one for the same place, and the storage lets it overwrite.
     let id = SessionId::from_hex(&kept.0).unwrap();
     let (key, head) = (snapshot_key(&id).unwrap(), inner.snapshot(&id).await.unwrap().head);
-    let payload = write_payload(&key, &inner.keys.index, &inner.config.recipient, &head, &[]).unwrap();
+    let payload = write_payload(&key, &inner.keys.index, inner.recipient(), &head, &[]).unwrap();
     place.storage.delete(std::slice::from_ref(&key)).await.unwrap();
     create_record(inner, RecordKind::Snapshot, &key, &payload).await.unwrap();
     assert_eq!(place.names().await, [""; 0]);

@@ -3,6 +3,7 @@ use super::{HEADER_LEN, TRAILER_LEN};
 use crate::crypto::{IndexKey, SealKey, TAG_LEN, derive};
 use crate::format::ids::{CHUNK_ID_LEN, ChunkId, Kind, PackName, RepositoryId};
 use crate::format::wire::{Fields, put_bytes};
+use crate::format::{newer, one_frame};
 use backup_core::{Error, ErrorKind, Result};
 
 const CONTEXT: &str = "backup repository 2026 footer";
@@ -30,8 +31,9 @@ pub(super) fn key(index: &IndexKey, pack: &PackName) -> Result<SealKey> {
     SealKey::new(&derive(CONTEXT, &index.0, &pack.to_bytes()))
 }
 
-pub(super) fn associated(repository: &RepositoryId, pack: &PackName) -> Vec<u8> {
-    [b"footer".as_slice(), &repository.0, &pack.to_bytes()].concat()
+/// What a footer's seal is bound to: the header is copied from here into signed runs.
+pub(super) fn associated(repository: &RepositoryId, pack: &PackName, header: &[u8]) -> Vec<u8> {
+    [b"footer".as_slice(), &repository.0, &pack.to_bytes(), header].concat()
 }
 
 fn damaged(pack: &PackName, because: &'static str) -> Error {
@@ -59,27 +61,36 @@ impl Footer {
     }
 
     /// The sealed footer.
-    pub(crate) fn seal(&self, index: &IndexKey, repository: &RepositoryId, pack: &PackName) -> Result<Vec<u8>> {
+    pub(crate) fn seal(
+        &self,
+        index: &IndexKey,
+        repository: &RepositoryId,
+        pack: &PackName,
+        header: &[u8],
+    ) -> Result<Vec<u8>> {
         let message = self.message();
         let mut sealed = zstd::bulk::compress(&message, 3)
             .map_err(|e| Error::new(ErrorKind::Internal, "a footer cannot be compressed").source(e))?;
-        key(index, pack)?.seal(0, &associated(repository, pack), &mut sealed)?;
+        key(index, pack)?.seal(0, &associated(repository, pack, header), &mut sealed)?;
         Ok(sealed)
     }
 
-    /// Opens a sealed footer and checks that it fits a pack of `pack_len` bytes.
+    /// Opens a sealed footer and checks that it fits a pack of `pack_len` bytes that begins with `header`.
     pub(crate) fn open(
         index: &IndexKey,
         repository: &RepositoryId,
         pack: &PackName,
+        header: &[u8],
         pack_len: u64,
         mut sealed: Vec<u8>,
     ) -> Result<Self> {
         let sealed_len = sealed.len();
         let plain = key(index, pack)?
-            .open(0, &associated(repository, pack), &mut sealed)
+            .open(0, &associated(repository, pack, header), &mut sealed)
             .map_err(|e| e.context("pack", pack).context("part", "footer"))?;
-        let message = zstd::bulk::decompress(plain, MAX_FOOTER).map_err(|_| damaged(pack, "it does not decompress"))?;
+        let message = one_frame(plain)
+            .and_then(|frame| zstd::bulk::decompress(frame, MAX_FOOTER).ok())
+            .ok_or_else(|| damaged(pack, "it does not decompress"))?;
         let (mut segments, mut ids, mut lengths) = (&[][..], &[][..], &[][..]);
         let mut fields = Fields(&message);
         while let Some((field, value)) = fields.next()? {
@@ -97,7 +108,7 @@ impl Footer {
             return Err(damaged(pack, "its tables do not fit each other"));
         }
         let footer = Footer {
-            segments: segments.iter().map(parse_segment).collect(),
+            segments: segments.iter().map(parse_segment).collect::<Result<_>>()?,
             chunks: ids
                 .iter()
                 .zip(lengths)
@@ -149,8 +160,9 @@ impl Footer {
     }
 }
 
-fn parse_segment(bytes: &[u8; SEGMENT_LEN]) -> FooterSegment {
+fn parse_segment(bytes: &[u8; SEGMENT_LEN]) -> Result<FooterSegment> {
     let [sealed_len, plain_len, chunks, flags] =
         [0, 1, 2, 3].map(|i| bytes.as_chunks::<4>().0.get(i).map_or(0, |b| u32::from_le_bytes(*b)));
-    FooterSegment { sealed_len, plain_len, chunks, flags: flags as u8 }
+    let flags = u8::try_from(flags).map_err(|_| newer("flags of a segment"))?;
+    Ok(FooterSegment { sealed_len, plain_len, chunks, flags })
 }

@@ -1,5 +1,5 @@
 use super::{END_MAGIC, HEADER_LEN, MAGIC, TRAILER_LEN};
-use crate::crypto::WrappedKey;
+use crate::crypto::{WrappedKey, known_wrap};
 use crate::format::ids::Kind;
 use backup_core::{Error, ErrorKind, Result};
 
@@ -15,13 +15,14 @@ pub(crate) struct Header {
 /// Takes a header apart.
 ///
 /// # Errors
-/// `Damaged` when it is none.
+/// `Damaged` when it is none; `Unsupported` for one that a newer version wrote.
 pub(crate) fn parse_header(bytes: &[u8]) -> Result<Header> {
     let header: Option<&[u8; HEADER_LEN]> = bytes.first_chunk();
     match header {
-        Some([m0, m1, m2, m3, m4, m5, m6, m7, kind, 0, i0, i1, d0, d1, d2, d3, wrapped @ ..])
+        Some([m0, m1, m2, m3, m4, m5, m6, m7, kind, wrap, i0, i1, d0, d1, d2, d3, wrapped @ ..])
             if [*m0, *m1, *m2, *m3, *m4, *m5, *m6, *m7] == *MAGIC =>
         {
+            known_wrap(*wrap)?;
             Ok(Header {
                 kind: Kind::from_byte(*kind)?,
                 identity: u16::from_le_bytes([*i0, *i1]),

@@ -38,10 +38,10 @@ pub(crate) fn footer_frame(data: &[u8]) {
 fn sealed_footer(mut sealed: Vec<u8>, segments: u64) {
     let Some(keys) = keys() else { return };
     let (index, name) = (keys.index(), keys.pack());
-    let done = key(index, &name).and_then(|key| key.seal(0, &associated(&keys.repository, &name), &mut sealed));
+    let done = key(index, &name).and_then(|key| key.seal(0, &associated(&keys.repository, &name, &[]), &mut sealed));
     let length = segments + (HEADER_LEN + TRAILER_LEN + sealed.len()) as u64;
     if done.is_ok()
-        && let Ok(footer) = Footer::open(index, &keys.repository, &name, length, sealed)
+        && let Ok(footer) = Footer::open(index, &keys.repository, &name, &[], length, sealed)
     {
         let listed: usize = footer.places(name, Kind::Data).map(|(_, chunks)| chunks.len()).sum();
         assert_eq!(listed, footer.chunks.len(), "chunks that are in no segment");
@@ -73,7 +73,8 @@ pub(crate) fn harvest(inner: &Arc<Inner>, name: PackName, object: &[u8]) -> Resu
     )];
     let length = parse_trailer(object).map_or(0, |(length, _)| length as usize);
     let sealed = object.get(end.saturating_sub(length)..end).unwrap_or_default().to_vec();
-    let footer = Footer::open(&inner.keys.index, &inner.config.repository, &name, object.len() as u64, sealed)?;
+    let (start, length) = (object.get(..HEADER_LEN).unwrap_or_default(), object.len() as u64);
+    let footer = Footer::open(&inner.keys.index, &inner.config.repository, &name, start, length, sealed)?;
     let message = footer.message();
     seeds.push(("pack-footer-frame", zstd::bulk::compress(&message, 3).unwrap_or_default()));
     seeds.push(("pack-footer", message));

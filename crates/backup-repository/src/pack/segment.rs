@@ -1,5 +1,6 @@
 use crate::crypto::{SealKey, TAG_LEN};
 use crate::format::ids::{ChunkId, Kind, PackName, RepositoryId};
+use crate::format::{newer, one_frame};
 use backup_core::{Error, ErrorKind, Result};
 
 /// A plain segment is shorter than this.
@@ -140,7 +141,7 @@ impl Unpacker {
     /// Opens a sealed segment in place and gives its plain bytes in `plain`.
     ///
     /// # Errors
-    /// `Damaged` when it is not the segment that was written at this place.
+    /// `Damaged` when it is not the segment that was written at this place; `Unsupported` for unknown flags.
     pub(crate) fn unpack(
         &mut self,
         repository: &RepositoryId,
@@ -155,6 +156,9 @@ impl Unpacker {
                 .context("segment", place.number)
                 .context("because", because)
         };
+        if place.flags & !COMPRESSED != 0 {
+            return Err(newer("flags of a segment").context("pack", place.pack).context("segment", place.number));
+        }
         let plain_len = place.plain_len as usize;
         if plain_len >= MAX_SEGMENT {
             return Err(damaged("its length is out of bounds"));
@@ -168,7 +172,9 @@ impl Unpacker {
             plain.extend_from_slice(opened);
         } else {
             plain.reserve(plain_len);
-            self.zstd.decompress_to_buffer(opened, plain).map_err(|_| damaged("it does not decompress"))?;
+            one_frame(opened)
+                .and_then(|frame| self.zstd.decompress_to_buffer(frame, plain).ok())
+                .ok_or_else(|| damaged("it does not decompress"))?;
         }
         if plain.len() == plain_len { Ok(()) } else { Err(damaged("it has another length than recorded")) }
     }

@@ -21,7 +21,8 @@ pub(crate) async fn read_stored(inner: &Inner, name: PackName, length: u64) -> R
     let key = name.key()?;
     let end = TRAILER_LEN as u64;
     let longest = length.checked_sub(HEADER_LEN as u64 + end).ok_or_else(|| damaged("it is too short"))?;
-    let header = parse_header(&inner.storage.get_range(&key, 0..HEADER_LEN as u64).await?)?;
+    let start = inner.storage.get_range(&key, 0..HEADER_LEN as u64).await?;
+    let header = parse_header(&start)?;
     let from = length - length.min(TAIL_GUESS);
     let mut tail = inner.storage.get_range(&key, from..length).await?;
     let (footer_len, hash) = parse_trailer(&tail).ok_or_else(|| damaged("it does not end as a pack does"))?;
@@ -35,7 +36,7 @@ pub(crate) async fn read_stored(inner: &Inner, name: PackName, length: u64) -> R
     } else {
         inner.storage.get_range(&key, length - end - footer_len..length - end).await?
     };
-    let footer = Footer::open(&inner.keys.index, &inner.config.repository, &name, length, sealed)?;
+    let footer = Footer::open(&inner.keys.index, &inner.config.repository, &name, &start, length, sealed)?;
     let pack = FinishedPack { name, identity: header.identity, length, hash, wrapped: header.wrapped, footer };
     Ok((header, pack))
 }

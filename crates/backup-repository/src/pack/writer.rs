@@ -1,7 +1,7 @@
 use super::footer::{Footer, FooterSegment};
 use super::segment::{SegmentPlace, associated};
 use super::{END_MAGIC, HEADER_LEN, MAGIC};
-use crate::crypto::{IndexKey, Recipient, SealKey, WrappedKey};
+use crate::crypto::{IndexKey, Recipient, SealKey, WRAP_KIND, WrappedKey};
 use crate::format::ids::{ChunkId, Kind, PackName, RepositoryId};
 use crate::repository::Inner;
 use crate::session::{Names, outcome_of};
@@ -98,6 +98,7 @@ struct OpenPack {
     footer: Footer,
     length: u64,
     hasher: blake3::Hasher,
+    header: [u8; HEADER_LEN],
     parts: mpsc::Sender<Bytes>,
     done: oneshot::Receiver<Result<ObjectMeta>>,
 }
@@ -171,28 +172,35 @@ impl PackWriter {
             // An upload that nobody waits for any more is dropped with its sender.
             let _ = report.send(upload(&*storage, object, received).await);
         });
+        let mut header = [0; HEADER_LEN];
+        let parts_of_it: [&[u8]; 5] = [
+            MAGIC,
+            &[self.kind.to_byte(), WRAP_KIND],
+            &options.identity.to_le_bytes(),
+            &options.domain.to_le_bytes(),
+            &wrapped,
+        ];
+        for (to, from) in header.iter_mut().zip(parts_of_it.into_iter().flatten()) {
+            *to = *from;
+        }
         let mut pack = OpenPack {
             name,
             key: SealKey::new(&key)?,
             wrapped,
+            header,
             footer: Footer::default(),
             length: 0,
             hasher: blake3::Hasher::new(),
             parts,
             done,
         };
-        let mut header = Vec::with_capacity(HEADER_LEN);
-        header.extend_from_slice(MAGIC);
-        header.extend_from_slice(&[self.kind.to_byte(), 0]);
-        header.extend_from_slice(&options.identity.to_le_bytes());
-        header.extend_from_slice(&options.domain.to_le_bytes());
-        header.extend_from_slice(&wrapped);
-        pack.send(header.into(), &options.stored_bytes)?;
+        pack.send(Bytes::copy_from_slice(&header), &options.stored_bytes)?;
         Ok(pack)
     }
 
     fn close_pack(&self, state: &mut State, mut pack: OpenPack) -> Result<()> {
-        let footer = pack.footer.seal(&self.options.index_key, &self.options.repository, &pack.name)?;
+        let options = &self.options;
+        let footer = pack.footer.seal(&options.index_key, &options.repository, &pack.name, &pack.header)?;
         let footer_len = (footer.len() as u32).to_le_bytes();
         let stored_bytes = &self.options.stored_bytes;
         pack.send(footer.into(), stored_bytes)?;

@@ -197,8 +197,7 @@ impl Draft for RepositoryDraft {
         let key = snapshot_key(&self.session.id())?;
         let stats = self.engine.counts();
         let head = self.head(&stats);
-        let payload =
-            write_payload(&key, &self.inner.keys.index, &self.inner.config.recipient, &head, &self.components)?;
+        let payload = write_payload(&key, &self.inner.keys.index, self.inner.recipient(), &head, &self.components)?;
         self.session.commit(&payload).await?;
         // The snapshot stands: what follows only makes later work easier.
         if let Err(error) = self.session.end().await {

@@ -53,6 +53,9 @@ impl Node {
 
     /// The file's bytes, holes as zeros.
     pub fn bytes(&self) -> Vec<u8> {
+        if self.holes.is_empty() {
+            return self.content.clone();
+        }
         let mut bytes = vec![0; self.size() as usize];
         let mut content = self.content.iter();
         let in_hole = |at: u64| self.holes.iter().any(|h| (h.offset..h.offset + h.length).contains(&at));

@@ -75,7 +75,7 @@ fn damaged_or_foreign_files_are_discarded() {
     fs::write(&paths[0], &intact).unwrap();
     assert!(open().is_complete());
     // An object of another length is another object.
-    let other = crate::index::RunReader::open_cached(&world.cache(), world.seal(run_name(0)), 5, &world.key_of());
+    let other = crate::index::RunReader::open_cached(&world.cache(), world.keys(run_name(0)), 5, &world.key_of());
     assert!(other.unwrap().is_none());
     assert!(!paths[0].exists());
 }

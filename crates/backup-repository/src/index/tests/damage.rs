@@ -81,7 +81,7 @@ fn open(world: &World, key_of: KeyOf<'_>) -> Result<RunReader> {
     let object = &world.objects[&run_name(0)];
     let TailEnd::Whole(tail) = find_tail(object, object.len() as u64)? else { panic!("the tail is not there") };
     let tail = &object[object.len() - tail..];
-    RunReader::from_tail(&world.cache(), world.seal(run_name(0)), tail, object.len() as u64, key_of)
+    RunReader::from_tail(&world.cache(), world.keys(run_name(0)), tail, object.len() as u64, key_of)
 }
 
 #[test]
@@ -94,6 +94,6 @@ fn signers_must_be_known() {
     assert_eq!(run.signer(), world.signer.verifying().unwrap().id());
     assert_eq!((run.domain(), run.kind(), run.replaces().len()), (3, Kind::Data, 2));
     // A local file does not vouch for a signer either.
-    let denied = RunReader::open_cached(&world.cache(), world.seal(run_name(0)), run.object_len(), &|_| None);
+    let denied = RunReader::open_cached(&world.cache(), world.keys(run_name(0)), run.object_len(), &|_| None);
     assert_eq!(denied.err().unwrap().kind(), ErrorKind::AccessDenied);
 }

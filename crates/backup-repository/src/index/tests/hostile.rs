@@ -7,7 +7,7 @@ use crate::index::blocks::{BlockTable, MAGIC};
 use crate::index::footer::Footer;
 use crate::index::layout::{Layout, PAGE, PAGES_PER_BLOCK, Section};
 use crate::index::page::push_page;
-use crate::index::seal::BlockSealer;
+use crate::index::seal::{BlockSealer, signed};
 use crate::index::{Answer, IndexSet, Merger, RunReader};
 use backup_core::ErrorKind;
 use proptest::prelude::*;
@@ -19,20 +19,21 @@ fn sign(world: &World, message: &[u8]) -> Vec<u8> {
     let mut tail = message.to_vec();
     seal.seal_footer(&mut tail).unwrap();
     let signer = world.signer.verifying().unwrap().id();
-    let signature = world.signer.sign(&seal.signed(signer, &tail)).unwrap();
+    let signature = world.signer.sign(&signed(seal.repository, seal.name, &seal.salt, signer, &tail)).unwrap();
     let length = tail.len() as u32;
-    [&tail[..], &signer.0, &signature, &length.to_le_bytes(), b"BKUPEND0"].concat()
+    [&tail[..], &seal.salt, &signer.0, &signature, &length.to_le_bytes(), b"BKUPEND0"].concat()
 }
 
 fn open(world: &World, message: &[u8]) -> backup_core::Result<RunReader> {
     let tail = sign(world, message);
     let object_len = 8 + tail.len() as u64;
-    RunReader::from_tail(&world.cache_in(None), world.seal(run_name(0)), &tail, object_len, &world.key_of())
+    RunReader::from_tail(&world.cache_in(None), world.keys(run_name(0)), &tail, object_len, &world.key_of())
 }
 
 fn message(counts: [u64; 5], blocks: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     put_uint(&mut out, 1, 1);
+    put_uint(&mut out, 2, 3);
     let mut varints = Vec::new();
     counts.iter().for_each(|count| put_varint(&mut varints, *count));
     put_bytes(&mut out, 3, &varints);
@@ -95,7 +96,7 @@ fn forge(world: &World, layout: &Layout, ids: (ChunkId, ChunkId), mut bytes: imp
     let (first, last) = ids;
     let footer = Footer {
         kind: Kind::Data,
-        domain: 0,
+        domain: 3,
         layout: layout.clone(),
         blocks: table,
         replaces: Vec::new(),
@@ -159,7 +160,7 @@ fn pages_with_wrong_checksums_are_damage_not_a_loop() {
     let pages = Section::ALL.len() * PAGE;
     table.push(&sealer.seal(&seal, &vec![7; pages], &mut sealed).unwrap());
     let (first, last) = (ChunkId([0; 20]), ChunkId([255; 20]));
-    let footer = Footer { kind: Kind::Data, domain: 0, layout, blocks: table, replaces: Vec::new(), first, last };
+    let footer = Footer { kind: Kind::Data, domain: 3, layout, blocks: table, replaces: Vec::new(), first, last };
     let tail = footer.seal(&seal, &world.signer).unwrap();
     for (object, good) in [(object, true), ([&MAGIC[..], &sealed, &tail].concat(), false)] {
         world.objects.insert(run_name(0), object);

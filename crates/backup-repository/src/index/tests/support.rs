@@ -3,8 +3,8 @@
 use crate::crypto::{IndexKey, SignerId, SigningKey, VerifyingKey};
 use crate::format::ids::{ChunkId, Kind, PackName, RepositoryId, RunName, SessionId, SessionObject};
 use crate::index::{
-    Answer, IndexCache, IndexSet, Location, Need, PackRecord, Row, RunBuilder, RunParams, RunReader, RunRows, RunSeal,
-    RunSource, SegmentRecord, TailEnd, find_tail, tail_guess,
+    Answer, IndexCache, IndexSet, Location, Need, PackRecord, Row, RunBuilder, RunKeys, RunParams, RunReader, RunRows,
+    RunSeal, RunSource, SegmentRecord, TailEnd, find_tail, tail_guess,
 };
 use backup_core::{Result, Silent};
 use std::collections::BTreeMap;
@@ -63,6 +63,10 @@ impl World {
         RunSeal::new(REPOSITORY, &self.index_key, name).unwrap()
     }
 
+    pub(crate) fn keys(&self, name: RunName) -> RunKeys {
+        RunKeys::new(REPOSITORY, [(3, &self.index_key)].into_iter(), name)
+    }
+
     pub(crate) fn key_of(&self) -> impl Fn(&SignerId) -> Option<VerifyingKey> + use<> {
         let key = self.signer.verifying().unwrap();
         move |signer| (*signer == key.id()).then_some(key)
@@ -95,7 +99,7 @@ impl World {
     pub(crate) fn open(&self, cache: &Arc<IndexCache>, name: RunName) -> Result<RunReader> {
         let object = &self.objects[&name];
         let len = object.len() as u64;
-        if let Some(reader) = RunReader::open_cached(cache, self.seal(name), len, &self.key_of())? {
+        if let Some(reader) = RunReader::open_cached(cache, self.keys(name), len, &self.key_of())? {
             return Ok(reader);
         }
         let mut range = tail_guess(len);
@@ -105,7 +109,7 @@ impl World {
             match find_tail(end, len)? {
                 TailEnd::Whole(tail) => {
                     let tail = &end[end.len() - tail..];
-                    return RunReader::from_tail(cache, self.seal(name), tail, len, &self.key_of());
+                    return RunReader::from_tail(cache, self.keys(name), tail, len, &self.key_of());
                 }
                 TailEnd::Longer(longer) => range = longer,
             }

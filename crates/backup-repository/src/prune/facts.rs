@@ -144,6 +144,7 @@ pub(super) fn pack_facts(
     sums: &Sums,
     options: &PruneOptions,
     pack_len: u64,
+    is_left: &dyn Fn(&PackName) -> bool,
 ) -> Vec<PackFacts<SessionId>> {
     let mut facts: HashMap<PackName, PackFacts<SessionId>> = packs
         .keys()
@@ -157,7 +158,7 @@ pub(super) fn pack_facts(
         if let Some(fact) = facts.get_mut(&claim.pack) {
             fact.is_live |= sum.live > 0;
             fact.is_needed |= sum.needed > 0;
-            fact.is_repack_wanted = rewritten.contains(&claim.pack);
+            fact.is_repack_wanted = rewritten.contains(&claim.pack) && !is_left(&claim.pack);
         }
     }
     facts.into_values().collect()

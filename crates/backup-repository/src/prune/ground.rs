@@ -1,6 +1,7 @@
 //! From listings to the machine's decision: runs are opened, what snapshots need is marked, and everything is described.
 
 use super::PruneOptions;
+use super::damage::Damage;
 use super::facts::{self, RunFacts, Sums};
 use super::held::Held;
 use super::listing::{ListedRun, MarkedSnapshot};
@@ -22,6 +23,7 @@ pub(super) struct Marker<'a> {
     pub(super) cache: &'a Arc<IndexCache>,
     pub(super) held: &'a Held,
     pub(super) options: &'a PruneOptions,
+    pub(super) damage: &'a Damage,
     pub(super) observer: &'a dyn Observer,
     pub(super) stop: &'a Stop,
     pub(super) snapshots: &'a [MarkedSnapshot],
@@ -91,7 +93,9 @@ impl Marker<'_> {
             run_facts.push(self.condemned(run).await?);
         }
 
-        let pack_facts = facts::pack_facts(self.packs, &sums, self.options, self.inner.options.pack_bytes);
+        // What is known to be damaged is not tried again.
+        let is_left = |pack: &PackName| self.damage.has(pack);
+        let pack_facts = facts::pack_facts(self.packs, &sums, self.options, self.inner.options.pack_bytes, &is_left);
         let mut machine = self.held.machine();
         let mut survey = machine.survey();
         for run in run_facts {
@@ -110,7 +114,7 @@ impl Marker<'_> {
     async fn domain(&self, inner: Arc<Inner>, locator: Arc<Locator>) -> Result<Ground> {
         let fetcher = Arc::new(Fetcher::new(inner.clone()));
         let blocks = Blocks::new(inner.clone(), fetcher.clone(), locator.clone());
-        let held = self.held.clone();
+        let (held, machine) = (self.held.clone(), self.held.clone());
         let doubtful: Vec<bool> =
             locator.index().runs().iter().map(|run| !self.inner.signers.is_trusted(run)).collect();
         let marking = Marking {
@@ -118,6 +122,8 @@ impl Marker<'_> {
             blocks: &blocks,
             packs: self.packs,
             standing: &move |pack| held.machine().standing((*pack).into()),
+            is_doomed: &move |pack| machine.machine().is_doomed((*pack).into()),
+            damage: self.damage,
             is_doubtful: &|run| doubtful.get(run as usize).copied().unwrap_or(true),
             observer: self.observer,
             stop: self.stop,

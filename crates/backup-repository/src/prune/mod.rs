@@ -5,6 +5,7 @@
 //! and condemns what is garbage now.
 
 mod copy;
+mod damage;
 mod delete;
 mod facts;
 mod ground;
@@ -22,6 +23,7 @@ use crate::protocol::Record;
 use crate::repository::{Inner, Repository};
 use crate::session::{condemned, sessions};
 use backup_core::{Error, ErrorKind, Observer, Result, Stop};
+use damage::Damage;
 use pass::{Ended, Pass};
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,8 +43,12 @@ impl Repository {
     /// passed; without a grace, and with no session open, both happen in one call. It may be stopped or killed at any time,
     /// and run beside pushes and other prunes. Its report says what still waits, and for what.
     ///
+    /// A pack of which something that snapshots need cannot be read stays as it is, and so does every other copy of that;
+    /// the report names it in [`PruneReport::damaged`], and the rest is freed.
+    ///
     /// # Errors
-    /// `Damaged` when something that a snapshot needs is not there, or a record cannot be read: nothing was condemned;
+    /// `Damaged` when something that a snapshot needs is not there, its metadata cannot be read, or a record cannot be read:
+    /// nothing was condemned;
     /// `Cancelled` after `stop`; `AccessDenied`, `Unavailable`, `NoSpace`.
     pub async fn prune(&self, options: &PruneOptions, observer: Arc<dyn Observer>, stop: &Stop) -> Result<PruneReport> {
         prune(self.0.clone(), options, observer, stop).await
@@ -58,23 +64,26 @@ async fn prune(
     if !options.dry_run {
         crate::notes::look(&inner, &*observer).await?;
     }
-    let mut report = PruneReport::default();
+    let (mut report, damage) = (PruneReport::default(), Damage::default());
     let (mut passes, mut retries) = (0, 0);
     loop {
-        let pass = Pass::begin(inner.clone(), options, observer.clone(), stop).await?;
-        match pass.run(&mut report).await? {
+        let pass = Pass::begin(inner.clone(), options, &damage, observer.clone(), stop).await?;
+        let ended = pass.run(&mut report).await?;
+        report.damaged = damage.lines();
+        match ended {
             Ended::Overtaken(because) if retries < MAX_RETRIES => {
                 observer.event(backup_core::Event::Warning(format!("{}: looking again", crate::push::chain(&because))));
                 retries += 1;
                 continue;
             }
             Ended::Overtaken(because) => return Err(because),
-            Ended::Done { changed } => {
+            Ended::Done { changed, is_held } => {
                 passes += 1;
                 retries = 0;
                 report.passes = passes;
                 let may_go_on = changed && options.grace.is_zero() && passes < MAX_PASSES;
-                if options.dry_run || !(may_go_on || options.wait && !report.is_finished()) {
+                // Another pass would meet the same damage.
+                if options.dry_run || is_held || !(may_go_on || options.wait && !report.is_finished()) {
                     return Ok(report);
                 }
                 if !may_go_on {

@@ -1,6 +1,7 @@
 //! One pass: the machine's tasks, one after the other, done on the storage.
 
 use super::copy::{Copier, Wanted, What};
+use super::damage::{Damage, is_gone};
 use super::facts::Claim;
 use super::ground::{Ground, Marked, Marker};
 use super::held::Held;
@@ -13,8 +14,7 @@ use crate::protocol::{ListedSession, Object, Outcome, Outlook, PackId, Prune, Pr
 use crate::repository::Inner;
 use crate::session::{Awake, Upkeep, condemned, create, end_dead, end_lapsed, key_of, sessions};
 use backup_core::{Error, ErrorKind, Event, Observer, Result, Stop};
-use std::collections::{HashMap, HashSet};
-use std::error::Error as StdError;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
@@ -24,8 +24,8 @@ const NAME: &str = "prune";
 
 /// How a pass ended.
 pub(super) enum Ended {
-    /// By its own plan; whether it changed anything.
-    Done { changed: bool },
+    /// By its own plan: whether it changed anything, and whether something condemned stays because it is damaged.
+    Done { changed: bool, is_held: bool },
     /// Something that it relied on had gone, or was never there: a pass that lists again will know.
     Overtaken(Error),
 }
@@ -33,6 +33,7 @@ pub(super) enum Ended {
 pub(super) struct Pass<'a> {
     inner: Arc<Inner>,
     options: &'a PruneOptions,
+    damage: &'a Damage,
     observer: Arc<dyn Observer>,
     stop: &'a Stop,
     held: Held,
@@ -48,12 +49,14 @@ pub(super) struct Pass<'a> {
     packs: HashMap<PackName, u64>,
     marked: Option<Marked>,
     changed: bool,
+    is_held: bool,
 }
 
 impl<'a> Pass<'a> {
     pub(super) async fn begin(
         inner: Arc<Inner>,
         options: &'a PruneOptions,
+        damage: &'a Damage,
         observer: Arc<dyn Observer>,
         stop: &'a Stop,
     ) -> Result<Self> {
@@ -64,6 +67,7 @@ impl<'a> Pass<'a> {
             cache: locate::open_cache(&inner, observer.clone()),
             inner,
             options,
+            damage,
             observer,
             stop,
             held,
@@ -77,6 +81,7 @@ impl<'a> Pass<'a> {
             packs: HashMap::new(),
             marked: None,
             changed: false,
+            is_held: false,
         })
     }
 
@@ -84,7 +89,7 @@ impl<'a> Pass<'a> {
     pub(super) async fn run(mut self, report: &mut PruneReport) -> Result<Ended> {
         let done = self.drive(report).await;
         match done {
-            Ok(()) => Ok(Ended::Done { changed: self.changed }),
+            Ok(()) => Ok(Ended::Done { changed: self.changed, is_held: self.is_held }),
             Err(error) => {
                 let ended = self.abandon().await;
                 match error.kind() {
@@ -101,17 +106,7 @@ impl<'a> Pass<'a> {
 
     /// Whether another prune may be why something is not there.
     fn is_overtaken(&self, error: &Error) -> bool {
-        let is_gone = |error: &(dyn StdError + 'static)| {
-            error.downcast_ref::<Error>().is_some_and(|error| error.kind() == ErrorKind::NotFound)
-        };
-        let mut next: Option<&(dyn StdError + 'static)> = Some(error);
-        while let Some(error) = next {
-            if is_gone(error) {
-                return true;
-            }
-            next = error.source();
-        }
-        self.marked.is_none() && !self.packs.is_empty()
+        is_gone(error) || self.marked.is_none() && !self.packs.is_empty()
     }
 
     async fn drive(&mut self, report: &mut PruneReport) -> Result<()> {
@@ -208,7 +203,10 @@ impl<'a> Pass<'a> {
                 self.changed |= !ended.is_empty();
                 report.sessions_ended.extend(ended.iter().map(SessionId::to_string));
             }
-            Object::Condemned { .. } => self.changed = true,
+            Object::Condemned { names, .. } => {
+                self.changed = true;
+                self.count_condemned(&names.packs, report);
+            }
             _ => {}
         }
         Ok(())
@@ -220,6 +218,7 @@ impl<'a> Pass<'a> {
             cache: &self.cache,
             held: &self.held,
             options: self.options,
+            damage: self.damage,
             observer: &*self.observer,
             stop: self.stop,
             snapshots: &self.snapshots,
@@ -234,7 +233,7 @@ impl<'a> Pass<'a> {
     async fn copy(&mut self, rescue: &[PackId], repack: &[PackId], report: &mut PruneReport) -> Result<()> {
         self.observer.event(Event::Stage("copying what is still needed"));
         let marked = self.marked()?;
-        let copied = Arc::new(AtomicU64::new(0));
+        let (copied, mut left) = (Arc::new(AtomicU64::new(0)), BTreeSet::new());
         let wanted =
             rescue.iter().map(|pack| (*pack, What::Needed)).chain(repack.iter().map(|pack| (*pack, What::Live)));
         let wanted: Vec<(PackName, What)> = wanted.map(|(pack, what)| (pack.into(), what)).collect();
@@ -250,10 +249,17 @@ impl<'a> Pass<'a> {
                 continue;
             }
             let copier = Copier::new(ground, &self.held, &self.cache, kind, copied.clone());
-            copier.copy(&packs, self.stop).await?;
-            report.packs_copied += packs.len() as u64;
+            let damaged = copier.copy(&packs, self.stop).await?;
+            for (pack, error) in &damaged {
+                self.damage.note(*pack, error, &*self.observer);
+            }
+            left.extend(damaged.into_iter().map(|(pack, _)| pack));
+            report.packs_copied += packs.iter().filter(|wanted| !left.contains(&wanted.pack)).count() as u64;
         }
         report.bytes_copied += copied.load(Ordering::Relaxed);
+        let left: Vec<PackId> = left.into_iter().map(PackId::from).collect();
+        self.is_held |= rescue.iter().any(|pack| left.contains(pack));
+        self.held.machine().leave(&left)?;
         Ok(self.held.machine().copied()?)
     }
 
@@ -289,9 +295,8 @@ impl<'a> Pass<'a> {
         let length = |pack: &PackId| self.packs.get(&PackName::from(*pack)).copied().unwrap_or(0);
         report.packs = self.packs.len() as u64;
         report.bytes = self.packs.values().sum();
-        report.packs_condemned += condemn.packs.len() as u64;
-        report.bytes_condemned += condemn.packs.iter().map(length).sum::<u64>();
         if self.options.dry_run {
+            self.count_condemned(&condemn.packs, report);
             let packs = delete.iter().filter_map(|removal| match removal {
                 Removal::Pack(pack) => Some(length(pack)),
                 _ => None,
@@ -300,6 +305,12 @@ impl<'a> Pass<'a> {
             report.packs_copied = (repack.len() + rescue.len()) as u64;
             report.runs_merged = merge.len() as u64;
         }
+    }
+
+    fn count_condemned(&self, packs: &[PackId], report: &mut PruneReport) {
+        let length = |pack: &PackId| self.packs.get(&PackName::from(*pack)).copied().unwrap_or(0);
+        report.packs_condemned += packs.len() as u64;
+        report.bytes_condemned += packs.iter().map(length).sum::<u64>();
     }
 
     /// What is left after the pass.

@@ -80,6 +80,9 @@ pub struct PruneReport {
     pub sessions_ended: Vec<String>,
     /// Objects that the storage refused to delete (object lock, policy).
     pub refused: u64,
+    /// Packs of which something that snapshots need cannot be read: a line each. They stay as they are, and a check that
+    /// reads the data tells which snapshots they affect. Who reports to a person treats it as damage that was found.
+    pub damaged: Vec<String>,
     /// What is condemned and could not be deleted yet, and what that waits for: a line each.
     pub waiting: Vec<String>,
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "these are tests")]
 
+mod damaged;
 #[allow(dead_code, reason = "other tests use the rest")]
 #[path = "../roundtrip/memory.rs"]
 mod memory;

@@ -241,7 +241,9 @@ fn lost(id: &ChunkId, rows: &[(RowPlace, Location)], because: Option<Error>) -> 
     let error = Error::new(ErrorKind::Damaged, "a chunk that a snapshot refers to is not there").context("chunk", id);
     let error = match rows.first() {
         Some((_, location)) => error.context("pack", location.segment.pack),
-        None => error.context("because", "no index run lists it"),
+        None => error
+            .context("because", "no index run lists it")
+            .context("advice", "`backup repair index` lists anew what is in packs"),
     };
     match because {
         Some(because) => error.source(because),

@@ -36,6 +36,11 @@ async fn a_lost_part_of_a_divided_run_is_noticed_by_all_and_made_again_by_a_repa
     let (place, _) = Place::new().await;
     let repository = Repository::open(place.storage.clone(), &place.identity, options()).await.unwrap();
     let (all, other) = (tree(0..400), tree(1000..1020));
+    // A run for each forty files.
+    for files in (40..400).step_by(40) {
+        let id = store(&repository, "a", &tree(0..files)).await;
+        repository.forget(&id).await.unwrap();
+    }
     let id = store(&repository, "a", &all).await;
     let doomed = store(&repository, "b", &other).await;
     assert!(prune(&repository).await.unwrap().runs_merged > 8);
@@ -43,6 +48,7 @@ async fn a_lost_part_of_a_divided_run_is_noticed_by_all_and_made_again_by_a_repa
     assert!((4..15).contains(&parts.len()), "400 rows in parts of 100, and metadata: {parts:?}");
     repository.forget(&doomed).await.unwrap();
 
+    let mut noticed = 0;
     for part in &parts {
         for loss in [Loss::Gone, Loss::Cut] {
             let case = format!("{part} {loss:?}");
@@ -76,6 +82,8 @@ async fn a_lost_part_of_a_divided_run_is_noticed_by_all_and_made_again_by_a_repa
                 "{case}: {report:?}"
             );
 
+            noticed += 1;
+
             // A prune frees nothing, and says how to go on.
             let packs = keys(&storage, "packs/").await;
             let error = prune(&reader).await.unwrap_err();
@@ -100,4 +108,5 @@ async fn a_lost_part_of_a_divided_run_is_noticed_by_all_and_made_again_by_a_repa
             assert_whole(&reader, &id, &all).await;
         }
     }
+    assert!(noticed >= 8, "{noticed} losses of a part that is needed");
 }

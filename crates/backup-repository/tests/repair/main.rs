@@ -13,6 +13,7 @@ use backup_storage::Memory;
 use backup_testkit::storage::{Call, FaultPlan, Faulty, Method, Moment};
 use memory::*;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 struct Place {
@@ -179,22 +180,25 @@ async fn it_waits_for_who_was_there_before_and_leaves_no_session() {
 /// Whatever fails, nobody has to wait for a session that does nothing any more.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repair_that_fails_ends_its_session() {
-    let is_run =
-        |call: &Call<'_>| call.method == Method::Finish && call.key.starts_with("index/") && is_first_run(call.key);
+    // The first run, once: what takes its name afterwards is another object.
+    let is_run = || {
+        let is_first = AtomicBool::new(true);
+        FaultPlan::when(move |call| {
+            let is_run = call.method == Method::Finish && call.key.starts_with("index/") && call.key.ends_with("-0");
+            is_run && is_first.swap(false, SeqCst)
+        })
+    };
+    // A pack is read twice: to see what is in it, and to list it.
+    let reads = AtomicU64::new(0);
+    let is_late_read = move |call: &Call<'_>| {
+        call.method == Method::Get && call.key.starts_with("packs/") && reads.fetch_add(1, SeqCst) > 30
+    };
     let plans: [(&str, FaultPlan); 5] = [
-        ("a run is not stored", FaultPlan::when(is_run)),
-        ("there is no space for a run", FaultPlan::when(is_run).with_kind(ErrorKind::NoSpace)),
-        ("the answer about a run is lost", FaultPlan::when(is_run).with_moment(Moment::After)),
+        ("a run is not stored", is_run()),
+        ("there is no space for a run", is_run().with_kind(ErrorKind::NoSpace)),
+        ("the answer about a run is lost", is_run().with_moment(Moment::After)),
         ("packs cannot be listed", FaultPlan::when(|call| call.method == Method::List && call.key == "packs/")),
-        ("a pack cannot be read again", {
-            // A pack is read twice: to see what is in it, and to list it.
-            let seen = std::sync::atomic::AtomicU64::new(0);
-            FaultPlan::when(move |call| {
-                call.method == Method::Get
-                    && call.key.starts_with("packs/")
-                    && seen.fetch_add(1, std::sync::atomic::Ordering::SeqCst) > 100
-            })
-        }),
+        ("a pack cannot be read", FaultPlan::when(is_late_read)),
     ];
     for (what, plan) in plans {
         let (place, repository) = Place::new().await;
@@ -215,9 +219,4 @@ async fn a_repair_that_fails_ends_its_session() {
         assert!(is_clean(&elsewhere).await, "{what}");
         assert_whole(&elsewhere, &id, &tree(0..300)).await;
     }
-}
-
-/// `index/<session>-0`.
-fn is_first_run(key: &str) -> bool {
-    key.ends_with("-0")
 }

@@ -1,3 +1,4 @@
+use crate::index::MAX_ROWS;
 use std::path::PathBuf;
 
 /// How a repository is used on this machine. None of it is stored.
@@ -16,6 +17,8 @@ pub struct RepositoryOptions {
     pub pack_bytes: u64,
     /// A push writes an index run whenever this many new chunks wait for one. They take about 80 bytes of memory each.
     pub run_rows: usize,
+    /// A prune divides the index runs that it makes at this many rows.
+    pub merged_rows: usize,
 }
 
 impl Default for RepositoryOptions {
@@ -27,6 +30,7 @@ impl Default for RepositoryOptions {
             level: 3,
             pack_bytes: 32 << 20,
             run_rows: 256 << 10,
+            merged_rows: MAX_ROWS,
         }
     }
 }
@@ -71,6 +75,13 @@ impl RepositoryOptions {
     #[must_use]
     pub fn with_run_rows(mut self, rows: usize) -> Self {
         self.run_rows = rows.max(1);
+        self
+    }
+
+    /// Sets at how many rows a prune divides index runs; at most 4,194,304.
+    #[must_use]
+    pub fn with_merged_rows(mut self, rows: usize) -> Self {
+        self.merged_rows = rows.clamp(1, MAX_ROWS);
         self
     }
 

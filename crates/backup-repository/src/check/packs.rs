@@ -6,11 +6,14 @@ use crate::index::{Answer, IndexSet, PackRecord};
 use crate::pack::{Footer, HEADER_LEN, MAX_FOOTER, TRAILER_LEN, Unpacker, parse_header, parse_trailer};
 use crate::repository::Inner;
 use backup_core::{Error, ErrorKind, Event, Observer, ReadData, Result, StorageExt};
+use futures_util::stream::{StreamExt, iter};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// A pack is read in parts of this many bytes.
 const PART: u64 = 4 << 20;
+/// Packs read at once. Each takes the memory of such a part, and of a segment sealed and plain.
+const AT_ONCE: usize = 4;
 
 /// Compares the packs that the index names with those that are there. Those of `condemned` may be gone.
 pub(super) async fn listed(
@@ -88,13 +91,19 @@ pub(super) async fn read(
     findings: &mut Findings,
 ) -> Result<()> {
     let salt = random::<8>()?;
-    let chosen: Vec<&PackRecord> =
-        named.values().filter(|pack| is_chosen(choice, pack, &salt) && !findings.is_bad(&pack.name)).collect();
+    let is_chosen = |pack: &&PackRecord| is_chosen(choice, pack, &salt) && !findings.is_bad(&pack.name);
+    let chosen: Vec<PackRecord> = named.values().filter(is_chosen).cloned().collect();
     let bytes = chosen.iter().map(|pack| pack.length).sum();
     observer.event(Event::Found { files: chosen.len() as u64, bytes, done: true });
     let fetcher = Fetcher::new(inner.clone());
-    for pack in chosen {
-        match verify(inner, &fetcher, pack).await {
+    let fetcher = &fetcher;
+    let verified = iter(chosen).map(|pack| async move {
+        let verified = verify(inner, fetcher, &pack).await;
+        (pack, verified)
+    });
+    let mut verified = verified.buffered(AT_ONCE);
+    while let Some((pack, verified)) = verified.next().await {
+        match verified {
             Ok(()) => {}
             Err(error) if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Cancelled) => return Err(error),
             Err(error) => findings.pack(pack.name, chain(&error)),

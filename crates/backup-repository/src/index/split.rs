@@ -3,7 +3,6 @@ use super::reader::{Paged, RunReader};
 use super::record::{PackRecord, SegmentRecord};
 use super::scan::{Scan, answer};
 use super::set::{Answer, IndexSet, Need};
-use super::source::MAX_ROWS;
 use super::spool::{MergedRun, Spool, SpooledRows};
 use crate::crypto::WrappedKey;
 use crate::format::ids::PackName;
@@ -50,11 +49,14 @@ struct Tables {
 impl Merger {
     /// # Errors
     /// `InvalidInput` when the runs are not all of one kind.
-    pub(crate) fn new(set: Arc<IndexSet>, spool: &Path) -> Result<Self> {
-        Merger::with_max_rows(set, spool, MAX_ROWS as u64)
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn new(set: Arc<IndexSet>, spool: &Path) -> Result<Self> {
+        Merger::with_max_rows(set, spool, super::source::MAX_ROWS as u64)
     }
 
-    pub(super) fn with_max_rows(set: Arc<IndexSet>, spool: &Path, max_rows: u64) -> Result<Self> {
+    /// # Errors
+    /// `InvalidInput` when the runs are not all of one kind.
+    pub(crate) fn with_max_rows(set: Arc<IndexSet>, spool: &Path, max_rows: u64) -> Result<Self> {
         let merge = Merge::new(set)?;
         let (left_out, stage) = (LeftOut::new(), Stage::Rows(None));
         Ok(Merger { merge, spool: spool.to_owned(), max_rows, left_out, stage })

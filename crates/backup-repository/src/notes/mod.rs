@@ -13,6 +13,6 @@ pub(crate) use forgotten::{forget, forgotten};
 pub use listing::Listing;
 pub(crate) use listing::{look, summary};
 pub use note::Note;
-pub(crate) use receipts::record_beside;
+pub(crate) use receipts::{Receipts, record_beside};
 pub use seen::Missing;
 pub(crate) use seen::{Seen, remember_own};

@@ -63,6 +63,11 @@ impl Receipts {
         self.times.get(snapshot).copied().map(from_ms)
     }
 
+    /// The snapshots that owners have seen, but those that were forgotten before the record was written.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = SessionId> {
+        self.times.keys().copied()
+    }
+
     /// Whether nothing speaks for a snapshot's time, given when it came as the storage says now.
     pub(crate) fn is_untimely(&self, snapshot: &SessionId, writers: SystemTime, storages: SystemTime) -> bool {
         let apart = storages.duration_since(writers).unwrap_or_else(|before| before.duration());

@@ -86,6 +86,11 @@ impl Seen {
         self.series.get(&hex::encode(series)).map(|newest| newest.id)
     }
 
+    /// The newest of every series.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = SessionId> {
+        self.series.values().map(|newest| newest.id)
+    }
+
     /// What was remembered and is neither listed nor forgotten.
     ///
     /// # Errors

@@ -34,6 +34,9 @@ pub enum Verdict<S = SessionId> {
     Committed,
     /// It had not, and never will.
     Fenced(Tombstone<S>),
+    /// Something stands in its snapshot's place that nobody can read, or that was signed by nobody who may: it commits
+    /// nothing any more, and had committed if that is a snapshot which was damaged. Its packs are nobody else's.
+    Unclear,
 }
 
 /// What a fence wants done.
@@ -107,7 +110,9 @@ impl<S: SessionName> Fence<S> {
                     Outcome::Created => Verdict::Fenced(Tombstone { by: self.by }),
                     Outcome::Taken(Occupant::SnapshotTombstone(first)) => Verdict::Fenced(first),
                     Outcome::Taken(Occupant::Commit) => Verdict::Committed,
-                    Outcome::Taken(_) => return Err(Stop::Misuse("a foreign object under snapshots/")),
+                    // The name is taken, and nobody frees it but who forgets the snapshot, by a note.
+                    Outcome::Taken(Occupant::Other) => Verdict::Unclear,
+                    Outcome::Taken(_) => return Err(Stop::Misuse("a run under snapshots/")),
                 };
                 if self.rules.keeps(Rule::FenceIndex) { Phase::ListRuns } else { Phase::End }
             }

@@ -36,6 +36,8 @@ pub struct Renewal<S = SessionId> {
     session: S,
     number: u32,
     renewed: Duration,
+    /// When the renewal that is tried now was sent for the first time.
+    tried: Option<Duration>,
 }
 
 /// What a renewal wants done.
@@ -52,7 +54,7 @@ pub enum RenewalTask<S = SessionId> {
 impl<S: SessionName> Renewal<S> {
     /// Of a session whose start was sent at time zero.
     pub fn new(session: S, lease: Lease) -> Self {
-        Renewal { lease, session, number: 1, renewed: Duration::ZERO }
+        Renewal { lease, session, number: 1, renewed: Duration::ZERO, tried: None }
     }
 
     /// What to do at time `now`.
@@ -67,6 +69,19 @@ impl<S: SessionName> Renewal<S> {
         }
     }
 
+    /// The renewal that it asked for is sent at this time. Whatever becomes of that, it may have arrived.
+    pub fn sent(&mut self, at: Duration) {
+        self.tried.get_or_insert(at);
+    }
+
+    /// A try whose answer was lost had arrived: the renewal stands there. To others the lease counts from then, so it counts
+    /// from the first try here.
+    pub fn arrived_before(&mut self) {
+        let first = self.tried.take().unwrap_or(self.renewed);
+        self.number = self.number.saturating_add(1);
+        self.renewed = self.renewed.max(first);
+    }
+
     /// What came of the renewal that was sent at `sent`: the lease counts from there, not from the answer.
     ///
     /// # Errors
@@ -76,6 +91,7 @@ impl<S: SessionName> Renewal<S> {
             Outcome::Created => {
                 self.number = self.number.saturating_add(1);
                 self.renewed = self.renewed.max(sent);
+                self.tried = None;
                 Ok(())
             }
             Outcome::Taken(_) => Err(Stop::Fenced),
@@ -109,5 +125,19 @@ mod tests {
         assert_eq!(renewal.next(HOUR * 25), RenewalTask::Stop);
         let taken = renewal.created(HOUR * 2, Outcome::Taken(crate::protocol::Occupant::Other));
         assert_eq!(taken, Err(Stop::Fenced));
+    }
+
+    #[test]
+    fn a_late_answer_keeps_nothing_alive() {
+        let mut renewal = Renewal::new(7_u8, Lease::STANDARD);
+        renewal.sent(HOUR);
+        // It was stored then. The next try that reached the storage was this one, and found it.
+        renewal.sent(HOUR * 23);
+        renewal.arrived_before();
+        assert_eq!(renewal.next(HOUR * 24), RenewalTask::Create(Object::Renewal { session: 7, number: 2 }));
+        assert_eq!(renewal.next(HOUR * 25), RenewalTask::Stop);
+        renewal.sent(HOUR * 24);
+        renewal.created(HOUR * 24, Outcome::Created).unwrap();
+        assert_eq!(renewal.next(HOUR * 24), RenewalTask::WaitUntil(HOUR * 25));
     }
 }

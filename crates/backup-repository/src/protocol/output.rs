@@ -101,6 +101,11 @@ impl<S: SessionName> Output<S> {
         }
     }
 
+    /// Whether a run was begun and nobody has said what came of it.
+    pub(super) fn is_writing_run(&self) -> bool {
+        self.run_in_flight
+    }
+
     /// Whether everything begun is stored and every stored pack stands in a run.
     pub(super) fn is_published(&self) -> bool {
         self.in_flight.is_empty() && self.stored.is_empty() && !self.run_in_flight

@@ -319,9 +319,17 @@ impl<S: SessionName> Writer<S> {
         self.finish(Phase::End)
     }
 
-    /// Ends the session next, which has written nothing.
-    pub(super) fn end(&mut self) {
-        self.phase = Phase::End;
+    /// Ends a repair's session next, wherever it is.
+    pub(super) fn end(&mut self) -> Result<(), Stop> {
+        match self.phase {
+            Phase::Fenced => Err(Stop::Fenced),
+            Phase::Start | Phase::Done => Err(Stop::Misuse("a repair that is not under way")),
+            _ if self.output.is_writing_run() => Err(Stop::Misuse("a repair ends while it writes a run")),
+            _ => {
+                self.phase = Phase::End;
+                Ok(())
+            }
+        }
     }
 
     fn finish(&mut self, phase: Phase<S>) -> Result<(), Stop> {

@@ -1,9 +1,11 @@
 //! Copying live chunks out of packs that go.
 
+use super::damage::is_gone;
 use super::ground::Ground;
 use super::held::Held;
 use crate::format::ids::{ChunkId, Kind, PackName};
 use crate::index::{IndexCache, Location, RowPlace, RunRows};
+use crate::locate::is_unreadable;
 use crate::pack::{
     Compressor, FinishedPacks, PackWriter, PackWriterOptions, PlainSegment, SegmentPlace, Unpacker, read_stored,
 };
@@ -17,6 +19,9 @@ use tokio::sync::mpsc;
 /// A gathered segment is full at this many plain bytes: of data, and of metadata.
 const DATA_SEGMENT: usize = 1 << 20;
 const METADATA_SEGMENT: usize = 128 << 10;
+/// A pack of which not everything could be copied, and why.
+pub(super) type Left = (PackName, Error);
+
 /// Fetched segments that may wait.
 const AHEAD: usize = 4;
 
@@ -66,12 +71,12 @@ impl<'a> Copier<'a> {
         Copier { ground, held, cache, kind, writer: Arc::new(PackWriter::new(kind, options)) }
     }
 
-    /// Copies what is worth it out of these packs, and publishes the copies.
+    /// Copies what is worth it out of these packs, and publishes the copies. Gives the packs with something that cannot be
+    /// read, or is not what it is named after; the rest of them is copied.
     ///
     /// # Errors
-    /// `NotFound` when a pack has gone: another prune was quicker; `Damaged` for a chunk that is not what it is named
-    /// after; `Cancelled`.
-    pub(super) async fn copy(self, packs: &[Wanted], stop: &Stop) -> Result<()> {
+    /// `NotFound`, or an error that comes from it, when a pack has gone: another prune was quicker; `Cancelled`.
+    pub(super) async fn copy(self, packs: &[Wanted], stop: &Stop) -> Result<Vec<Left>> {
         let (send, receive) = mpsc::channel(AHEAD);
         let (writer, repository, kind) = (self.writer.clone(), self.ground.inner.config.repository, self.kind);
         let (chunk_key, level) = (self.ground.inner.keys.chunk.clone(), self.ground.inner.options.level);
@@ -83,6 +88,7 @@ impl<'a> Copier<'a> {
                 repository,
                 compressor: Compressor::new(level)?,
                 gathered: PlainSegment::default(),
+                left: Vec::new(),
             };
             hands.run(receive)
         }));
@@ -91,16 +97,21 @@ impl<'a> Copier<'a> {
         let worked =
             work.await.map_err(|e| Error::new(ErrorKind::Internal, "copying panicked: please report").source(e))?;
         // A worker that failed is why nobody took more.
-        worked?;
-        fed?;
-        self.publish().await
+        let mut left = worked?;
+        left.extend(fed?);
+        self.publish().await?;
+        Ok(left)
     }
 
-    async fn feed(&self, packs: &[Wanted], send: &mpsc::Sender<Fetched>, stop: &Stop) -> Result<()> {
+    async fn feed(&self, packs: &[Wanted], send: &mpsc::Sender<Fetched>, stop: &Stop) -> Result<Vec<Left>> {
+        let mut left = Vec::new();
         for Wanted { pack, what, rows } in packs {
             let mut found = 0;
             let length = self.ground.inner.storage.stat(&pack.key()?).await?.size_bytes;
-            let (_, stored) = read_stored(&self.ground.inner, *pack, length).await?;
+            let Some((_, stored)) = or_left(read_stored(&self.ground.inner, *pack, length).await, *pack, &mut left)?
+            else {
+                continue;
+            };
             for (place, chunks) in stored.footer.places(*pack, self.kind) {
                 if stop.is_stopped() {
                     return Err(Error::new(ErrorKind::Cancelled, "the prune was stopped"));
@@ -118,25 +129,28 @@ impl<'a> Copier<'a> {
                     offset += length;
                 }
                 let Some(wrapped) = wrapped else { continue };
-                let key = self.ground.fetcher.key(pack, &wrapped)?;
-                let sealed = self.ground.fetcher.segment(&place).await?;
+                let fetched = match self.ground.fetcher.key(pack, &wrapped) {
+                    Ok(key) => self.ground.fetcher.segment(&place).await.map(|sealed| (key, sealed)),
+                    Err(error) => Err(error),
+                };
+                let Some((key, sealed)) = or_left(fetched, *pack, &mut left)? else { continue };
                 if send.send(Fetched { place, key, sealed, chunks: wanted }).await.is_err() {
-                    return Ok(());
+                    return Ok(left);
                 }
             }
             // What is not copied would be lost with the pack: the index and the pack must agree.
             if found != *rows {
                 let what = "an index run says of a pack what the pack does not: nothing of it is deleted";
-                return Err(Error::new(ErrorKind::Damaged, what)
-                    .context("pack", pack)
+                let error = Error::new(ErrorKind::Damaged, what)
                     .context("chunks_by_the_index", rows)
-                    .context("chunks_in_the_pack", found));
+                    .context("chunks_in_the_pack", found);
+                left.push((*pack, error));
             }
             if self.writer.rows() >= self.ground.inner.options.run_rows {
                 self.publish().await?;
             }
         }
-        Ok(())
+        Ok(left)
     }
 
     /// The row of the copy at exactly this place.
@@ -170,6 +184,22 @@ impl<'a> Copier<'a> {
     }
 }
 
+/// What was read of a pack; none when it cannot be read, which is noted.
+///
+/// # Errors
+/// When the pack has gone; what says nothing of the object.
+fn or_left<T>(read: Result<T>, pack: PackName, left: &mut Vec<Left>) -> Result<Option<T>> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        // A disk that cannot read a sector says no more than that.
+        Err(error) if (is_unreadable(&error) || error.kind() == ErrorKind::Io) && !is_gone(&error) => {
+            left.push((pack, error));
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// Unpacks, verifies and stores again.
 struct Hands {
     writer: Arc<PackWriter>,
@@ -178,17 +208,21 @@ struct Hands {
     repository: crate::format::ids::RepositoryId,
     compressor: Compressor,
     gathered: PlainSegment,
+    left: Vec<Left>,
 }
 
 impl Hands {
-    fn run(mut self, mut segments: mpsc::Receiver<Fetched>) -> Result<()> {
+    fn run(mut self, mut segments: mpsc::Receiver<Fetched>) -> Result<Vec<Left>> {
         let (mut unpacker, mut plain) = (Unpacker::new()?, Vec::new());
         while let Some(mut fetched) = segments.blocking_recv() {
             let Fetched { place, key, sealed, .. } = &mut fetched;
-            unpacker.unpack(&self.repository, key, place, sealed, &mut plain)?;
-            self.segment(fetched, &plain)?;
+            let unpacked = unpacker.unpack(&self.repository, key, place, sealed, &mut plain);
+            if or_left(unpacked, place.pack, &mut self.left)?.is_some() {
+                self.segment(fetched, &plain)?;
+            }
         }
-        self.store()
+        self.store()?;
+        Ok(self.left)
     }
 
     fn segment(&mut self, fetched: Fetched, plain: &[u8]) -> Result<()> {
@@ -200,14 +234,14 @@ impl Hands {
             rest = behind;
             let is_sound = content.len() == *length as usize && self.chunk_key.id(content) == *id;
             if *is_wanted && !is_sound {
-                return Err(Error::new(ErrorKind::Damaged, "a chunk's bytes are not the ones it is named after")
-                    .context("pack", place.pack)
+                let error = Error::new(ErrorKind::Damaged, "a chunk's bytes are not the ones it is named after")
                     .context("segment", place.number)
-                    .context("chunk", id));
+                    .context("chunk", id);
+                self.left.push((place.pack, error));
             }
             whole &= is_sound;
             live += if *is_wanted { content.len() } else { 0 };
-            contents.push((*id, content, *is_wanted));
+            contents.push((*id, content, *is_wanted && is_sound));
         }
         if whole && live * 2 >= plain.len() {
             // Mostly alive: its frame stays as it is, and is only sealed anew.
@@ -215,7 +249,7 @@ impl Hands {
             let chunks: Vec<_> = chunks.iter().map(|(id, length, _)| (*id, *length)).collect();
             return self.writer.add(sealed, place.flags, place.plain_len, &chunks);
         }
-        for (id, content, _) in contents.into_iter().filter(|(_, _, is_wanted)| *is_wanted) {
+        for (id, content, _) in contents.into_iter().filter(|(_, _, is_copied)| *is_copied) {
             let full = if self.kind == Kind::Data { DATA_SEGMENT } else { METADATA_SEGMENT };
             if !self.gathered.chunks.is_empty() && self.gathered.bytes.len() + content.len() > full {
                 self.store()?;

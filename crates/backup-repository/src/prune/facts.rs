@@ -1,6 +1,5 @@
 //! What the marks say of each pack.
 
-use super::PruneOptions;
 use super::listing::ListedRun;
 use super::mark::Marks;
 use crate::format::ids::{Kind, PackName, RunName, SessionId};
@@ -138,13 +137,13 @@ async fn segments(locator: &Locator, index: &IndexSet, place: usize, marks: &Mar
     Ok(sums)
 }
 
-/// What the machine is told of every listed pack.
+/// What the machine is told of every listed pack, and of how many nothing is said though they are worth rewriting, for want
+/// of room.
 pub(super) fn pack_facts(
     packs: &HashMap<PackName, u64>,
     sums: &Sums,
-    options: &PruneOptions,
-    pack_len: u64,
-) -> Vec<PackFacts<SessionId>> {
+    terms: &Terms<'_>,
+) -> (Vec<PackFacts<SessionId>>, u64) {
     let mut facts: HashMap<PackName, PackFacts<SessionId>> = packs
         .keys()
         .map(|pack| {
@@ -152,7 +151,7 @@ pub(super) fn pack_facts(
             (*pack, blank)
         })
         .collect();
-    let rewritten = worth_rewriting(packs, sums, options, pack_len);
+    let (rewritten, later) = worth_rewriting(packs, sums, terms);
     for (claim, sum) in sums {
         if let Some(fact) = facts.get_mut(&claim.pack) {
             fact.is_live |= sum.live > 0;
@@ -160,29 +159,73 @@ pub(super) fn pack_facts(
             fact.is_repack_wanted = rewritten.contains(&claim.pack);
         }
     }
-    facts.into_values().collect()
+    (facts.into_values().collect(), later)
 }
 
-/// The packs that would free much if they were rewritten, and small ones of which there are many.
-fn worth_rewriting(
-    packs: &HashMap<PackName, u64>,
-    sums: &Sums,
-    options: &PruneOptions,
-    pack_len: u64,
-) -> HashSet<PackName> {
-    let mut chosen = HashSet::new();
-    let mut small: BTreeMap<(u32, u8), Vec<PackName>> = BTreeMap::new();
+/// Which packs are rewritten.
+pub(super) struct Terms<'a> {
+    /// The share that must be unused, in percent.
+    pub(super) max_unused_percent: u8,
+    /// The length at which packs are closed, in bytes.
+    pub(super) pack_len: u64,
+    /// So many bytes may be copied. One pack at least is, unless this is 0.
+    pub(super) room: u64,
+    /// Whether a pack may be rewritten now.
+    pub(super) may_be_rewritten: &'a dyn Fn(&PackName) -> bool,
+}
+
+/// A pack that is worth rewriting.
+struct Candidate {
+    pack: PackName,
+    /// Plain bytes in all, and those that stay.
+    plain: u64,
+    live: u64,
+    /// What is copied, in bytes as they are stored: a guess that is rather too high.
+    copied: u64,
+}
+
+/// The packs that would free much if they were rewritten, and small ones of which there are many: as many as there is room
+/// for, and how many more there are.
+fn worth_rewriting(packs: &HashMap<PackName, u64>, sums: &Sums, terms: &Terms<'_>) -> (HashSet<PackName>, u64) {
+    let mut sparse = Vec::new();
+    let mut small: BTreeMap<(u32, u8), Vec<Candidate>> = BTreeMap::new();
     for (claim, sum) in sums.iter().filter(|(_, sum)| sum.live > 0) {
-        let Some(length) = packs.get(&claim.pack) else { continue };
+        let Some(length) = packs.get(&claim.pack).filter(|_| (terms.may_be_rewritten)(&claim.pack)) else { continue };
         let (plain, free) = sum.reclaimable();
-        if free * 100 > plain * u64::from(options.max_unused_percent) {
-            chosen.insert(claim.pack);
-        } else if *length < pack_len / SMALL_SHARE {
-            small.entry((claim.domain, claim.kind.to_byte())).or_default().push(claim.pack);
+        let live = plain - free;
+        let candidate = Candidate { pack: claim.pack, plain, live, copied: live.min(*length) };
+        if free * 100 > plain * u64::from(terms.max_unused_percent) {
+            sparse.push(candidate);
+        } else if *length < terms.pack_len / SMALL_SHARE {
+            small.entry((claim.domain, claim.kind.to_byte())).or_default().push(candidate);
         }
     }
-    chosen.extend(small.into_values().filter(|small| small.len() >= MANY_SMALL).flatten());
-    chosen
+    // What frees most for what it costs comes first.
+    let share = |a: &Candidate, b: &Candidate| u128::from(a.live) * u128::from(b.plain);
+    sparse.sort_by(|a, b| share(a, b).cmp(&share(b, a)).then(a.pack.cmp(&b.pack)));
+    let (mut chosen, mut later, mut room) = (HashSet::new(), 0, terms.room);
+    for candidate in sparse {
+        if candidate.copied <= room || chosen.is_empty() && room > 0 {
+            room = room.saturating_sub(candidate.copied);
+            chosen.insert(candidate.pack);
+        } else {
+            later += u64::from(!chosen.contains(&candidate.pack));
+        }
+    }
+    for mut shelf in small.into_values().filter(|shelf| shelf.len() >= MANY_SMALL) {
+        shelf.sort_by_key(|candidate| candidate.pack);
+        let fits = |candidate: &Candidate| {
+            let left = room.checked_sub(candidate.copied);
+            room = left.unwrap_or(room);
+            left.is_some()
+        };
+        let (some, rest): (Vec<_>, Vec<_>) = shelf.into_iter().partition(fits);
+        // A few of them would become as many again.
+        let is_worth_it = some.len() >= MANY_SMALL;
+        later += (rest.len() + if is_worth_it { 0 } else { some.len() }) as u64;
+        chosen.extend(some.into_iter().filter(|_| is_worth_it).map(|candidate| candidate.pack));
+    }
+    (chosen, later)
 }
 
 /// The runs that are worth being merged: where there are many of a domain and kind, those that are not full; and those

@@ -1,13 +1,15 @@
 //! From listings to the machine's decision: runs are opened, what snapshots need is marked, and everything is described.
 
 use super::PruneOptions;
+use super::damage::Damage;
+use super::empty::Evidence;
 use super::facts::{self, RunFacts, Sums};
 use super::held::Held;
 use super::listing::{ListedRun, MarkedSnapshot};
 use super::mark::{Marking, Marks};
 use crate::fetch::Fetcher;
 use crate::format::ids::{PackName, RunName};
-use crate::index::{IndexCache, IndexSet, MAX_ROWS, RunReader};
+use crate::index::{IndexCache, IndexSet, RunReader};
 use crate::locate::{self, Locator, is_unreadable};
 use crate::protocol::{PackId, Standing};
 use crate::pull::Blocks;
@@ -22,10 +24,13 @@ pub(super) struct Marker<'a> {
     pub(super) cache: &'a Arc<IndexCache>,
     pub(super) held: &'a Held,
     pub(super) options: &'a PruneOptions,
+    pub(super) damage: &'a Damage,
+    /// Bytes that may be copied to rewrite packs.
+    pub(super) room: u64,
     pub(super) observer: &'a dyn Observer,
     pub(super) stop: &'a Stop,
     pub(super) snapshots: &'a [MarkedSnapshot],
-    pub(super) has_forgotten: bool,
+    pub(super) evidence: Evidence<'a>,
     pub(super) runs: &'a [ListedRun],
     pub(super) packs: &'a HashMap<PackName, u64>,
 }
@@ -34,6 +39,8 @@ pub(super) struct Marker<'a> {
 pub(super) struct Marked {
     pub(super) grounds: Vec<Ground>,
     pub(super) sums: Sums,
+    /// Packs that are worth rewriting, and not in this pass.
+    pub(super) packs_left: u64,
 }
 
 /// One domain: no snapshot refers to chunks of another than its own.
@@ -62,14 +69,10 @@ impl Marker<'_> {
         let is_of_use = |run: RunName| self.held.machine().is_run_of_use(run.into());
         let (of_use, condemned) = facts::split(self.runs, &is_of_use);
         let Opened { runs, broken } = self.open(&of_use).await?;
-        if self.snapshots.is_empty() && !self.has_forgotten && !runs.is_empty() {
-            return Err(Error::new(
-                ErrorKind::InvalidInput,
-                "there is no snapshot beside a full index: nothing is freed, for they may have been lost. Look into the \
-                 storage; if there never was one, push before you prune",
-            ));
+        if self.snapshots.is_empty() && !runs.is_empty() && !self.options.believe_empty {
+            self.evidence.none_is_left(self.inner).await?;
         }
-        let merged = facts::worth_merging(&runs, MAX_ROWS as u32);
+        let merged = facts::worth_merging(&runs, self.inner.options.merged_rows as u32);
         self.observer.event(Event::Stage("finding what snapshots need"));
         self.observer.event(Event::Found { files: self.snapshots.len() as u64, bytes: 0, done: true });
         let (mut domains, mut run_facts) = (Vec::new(), Vec::new());
@@ -91,8 +94,15 @@ impl Marker<'_> {
             run_facts.push(self.condemned(run).await?);
         }
 
-        let pack_facts = facts::pack_facts(self.packs, &sums, self.options, self.inner.options.pack_bytes);
         let mut machine = self.held.machine();
+        let terms = facts::Terms {
+            max_unused_percent: self.options.max_unused_percent,
+            pack_len: self.inner.options.pack_bytes,
+            room: self.room,
+            // What is known to be damaged is not tried again.
+            may_be_rewritten: &|pack| !self.damage.has(pack) && machine.is_abandoned(pack.0.session),
+        };
+        let (pack_facts, packs_left) = facts::pack_facts(self.packs, &sums, &terms);
         let mut survey = machine.survey();
         for run in run_facts {
             survey.run(run.name.into(), run.packs, merged.contains(&run.name));
@@ -104,13 +114,13 @@ impl Marker<'_> {
         let findings = survey.finish();
         machine.surveyed(findings)?;
         drop(machine);
-        Ok(Marked { grounds, sums })
+        Ok(Marked { grounds, sums, packs_left })
     }
 
     async fn domain(&self, inner: Arc<Inner>, locator: Arc<Locator>) -> Result<Ground> {
         let fetcher = Arc::new(Fetcher::new(inner.clone()));
         let blocks = Blocks::new(inner.clone(), fetcher.clone(), locator.clone());
-        let held = self.held.clone();
+        let (held, machine) = (self.held.clone(), self.held.clone());
         let doubtful: Vec<bool> =
             locator.index().runs().iter().map(|run| !self.inner.signers.is_trusted(run)).collect();
         let marking = Marking {
@@ -118,6 +128,8 @@ impl Marker<'_> {
             blocks: &blocks,
             packs: self.packs,
             standing: &move |pack| held.machine().standing((*pack).into()),
+            is_doomed: &move |pack| machine.machine().is_doomed((*pack).into()),
+            damage: self.damage,
             is_doubtful: &|run| doubtful.get(run as usize).copied().unwrap_or(true),
             observer: self.observer,
             stop: self.stop,

@@ -10,7 +10,7 @@ use crate::repository::Inner;
 use crate::session::{is_valid, session_of_void};
 use backup_core::{Error, ErrorKind, Key, Result, StorageExt};
 use futures_util::stream::{StreamExt, iter};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, SystemTime};
 
 /// Small objects read at once.
@@ -38,11 +38,11 @@ fn is_older(modified: SystemTime, now: SystemTime, age: Duration) -> bool {
     now.duration_since(modified).is_ok_and(|passed| passed >= age)
 }
 
-/// What stands under `snapshots/`, those of them whose data must stay, and whether any was ever forgotten.
+/// What stands under `snapshots/`, those of them whose data must stay, and which were forgotten.
 pub(super) async fn snapshots(
     inner: &Inner,
     now: SystemTime,
-) -> Result<(Vec<ListedSnapshot<SessionId>>, Vec<MarkedSnapshot>, bool)> {
+) -> Result<(Vec<ListedSnapshot<SessionId>>, Vec<MarkedSnapshot>, HashSet<SessionId>)> {
     let listed = inner.storage.list_all("snapshots/").await?;
     // The notes after the snapshots: one that came back after it was forgotten has its note already.
     let forgotten = forgotten(inner).await?;
@@ -69,7 +69,8 @@ pub(super) async fn snapshots(
         all.push(listed);
         marked.extend(snapshot);
     }
-    Ok((all, marked, !forgotten.is_empty()))
+    drop(read);
+    Ok((all, marked, forgotten))
 }
 
 enum Found {
@@ -80,14 +81,15 @@ enum Found {
 
 /// What stands under a snapshot's key; none when it has gone since it was listed.
 async fn snapshot(inner: &Inner, id: &SessionId, key: &Key, is_forgotten: bool) -> Result<Option<Found>> {
-    let bytes = match inner.storage.get_bytes(key, MAX_RECORD).await {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
     let unreadable = |error: Error| {
         // Guessing that it refers to nothing would delete what it refers to.
         error.context("key", key).context("advice", "`backup check` says more; forget it to prune without it")
+    };
+    let bytes = match inner.storage.get_bytes(key, MAX_RECORD).await {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::Damaged && is_forgotten => return Ok(Some(Found::Snapshot(None))),
+        Err(error) => return Err(unreadable(error)),
     };
     if let Ok(raw) = RawRecord::parse(&bytes)
         && inner.signers.verify(RecordKind::Tombstone, key, &raw).is_ok()

@@ -1,5 +1,6 @@
 //! The mark: a bit for each row of the index that holds something a snapshot refers to.
 
+use super::damage::{Damage, is_gone};
 use super::listing::MarkedSnapshot;
 use crate::format::ids::{ChunkId, Kind, PackName, SessionId};
 use crate::index::{Bits, IndexSet, Location, RowPlace, Section};
@@ -10,10 +11,11 @@ use crate::pull::Blocks;
 use backup_core::{Error, ErrorKind, Event, Observer, Result, Stop};
 use bytes::Bytes;
 use futures_util::future::try_join_all;
+use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-/// Blocks of metadata fetched at once.
+/// Blocks of metadata, or copies of chunks, fetched at once.
 const AT_ONCE: usize = 8;
 
 /// Rows of the marked runs, by their places in the set.
@@ -61,6 +63,9 @@ pub(super) struct Marking<'a> {
     pub(super) blocks: &'a Blocks,
     pub(super) packs: &'a HashMap<PackName, u64>,
     pub(super) standing: &'a (dyn Fn(&PackName) -> Standing + Sync),
+    /// Whether a condemned pack is about to be deleted.
+    pub(super) is_doomed: &'a (dyn Fn(&PackName) -> bool + Sync),
+    pub(super) damage: &'a Damage,
     /// Whether the run with this place was written by somebody who was revoked.
     pub(super) is_doubtful: &'a (dyn Fn(u32) -> bool + Sync),
     pub(super) observer: &'a dyn Observer,
@@ -71,7 +76,8 @@ impl Marking<'_> {
     /// Marks what these snapshots refer to.
     ///
     /// # Errors
-    /// `Damaged` for a chunk that nothing holds, with the snapshot that refers to it; `Cancelled`.
+    /// `Damaged` for a chunk that nothing holds, and for metadata that cannot be read, with the snapshot that refers to it;
+    /// `Cancelled`.
     pub(super) async fn mark(&self, snapshots: impl Iterator<Item = &MarkedSnapshot>) -> Result<Marks> {
         let marks = Mutex::new(Marks::new(&self.locator.index()));
         for snapshot in snapshots {
@@ -101,16 +107,16 @@ impl Marking<'_> {
                     _ => blocks.extend(block_of(&reference)),
                 })?;
             }
-            for id in chunks.drain(..) {
-                self.chunk(marks, &id).await.map_err(|e| e.context("snapshot", snapshot))?;
-            }
+            let held = iter(chunks.drain(..)).map(|id| async move { self.chunk(marks, &id).await });
+            let held = held.buffer_unordered(AT_ONCE).try_collect::<()>().await;
+            held.map_err(|e| e.context("snapshot", snapshot))?;
         }
         Ok(())
     }
 
     /// Marks a block of metadata, and gives it if it was not marked before.
     async fn block(&self, marks: &Mutex<Marks>, id: &ChunkId) -> Result<Option<Bytes>> {
-        let rows = self.locator.rows(Kind::Metadata, id).await?;
+        let rows = self.rows(Kind::Metadata, id).await?;
         if any_marked(marks, &rows) {
             return Ok(None);
         }
@@ -125,25 +131,62 @@ impl Marking<'_> {
     }
 
     async fn chunk(&self, marks: &Mutex<Marks>, id: &ChunkId) -> Result<()> {
-        let rows = self.locator.rows(Kind::Data, id).await?;
+        let rows = self.rows(Kind::Data, id).await?;
         if any_marked(marks, &rows) {
             return Ok(());
         }
         // One copy goes in favour of another only when the one that stays has been read; and who was revoked is believed
         // only what can be seen.
-        let (place, is_rescue, _) = self.hold(id, &rows, self.is_to_be_read(&rows)).await?;
-        marks.lock().unwrap_or_else(PoisonError::into_inner).set(place, is_rescue);
+        let held = match self.hold(id, &rows, self.is_to_be_read(&rows)).await {
+            Ok((place, is_rescue, _)) => vec![(place, is_rescue)],
+            Err(error) if error.kind() == ErrorKind::Damaged && !is_gone(&error) => {
+                self.hold_damaged(id, &rows, error)?
+            }
+            Err(error) => return Err(error),
+        };
+        let mut marks = marks.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another of those looked at at once may have been the same.
+        if !rows.iter().any(|(place, _)| marks.is_marked(*place)) {
+            held.into_iter().for_each(|(place, is_rescue)| marks.set(place, is_rescue));
+        }
         Ok(())
     }
 
+    /// The rows of a chunk. Those of the newest packs come first: of a chunk that was copied the copy is kept, so that what
+    /// was interrupted, or left behind because it was damaged, is not copied again and again.
+    async fn rows(&self, kind: Kind, id: &ChunkId) -> Result<Vec<(RowPlace, Location)>> {
+        let mut rows = self.locator.rows(kind, id).await?;
+        rows.sort_by(|(_, a), (_, b)| b.segment.pack.cmp(&a.segment.pack));
+        Ok(rows)
+    }
+
+    /// Where no copy of a chunk can be read, all stay: one may be put right, or read by better means.
+    fn hold_damaged(&self, id: &ChunkId, rows: &[(RowPlace, Location)], error: Error) -> Result<Vec<(RowPlace, bool)>> {
+        let mut held = Vec::new();
+        for (place, location) in rows {
+            let pack = location.segment.pack;
+            if self.packs.contains_key(&pack) {
+                held.push((*place, (self.standing)(&pack) == Standing::Condemned));
+                self.damage.note(pack, &error, self.observer);
+            }
+        }
+        if held.is_empty() { Err(lost(id, rows, Some(error))) } else { Ok(held) }
+    }
+
     fn is_to_be_read(&self, rows: &[(RowPlace, Location)]) -> bool {
-        let sound = |(_, location): &&(RowPlace, Location)| {
-            (self.standing)(&location.segment.pack) == Standing::Sound
-                && self.packs.contains_key(&location.segment.pack)
-        };
-        let mut packs = rows.iter().filter(sound).map(|(_, location)| location.segment.pack);
-        let first = packs.next();
-        packs.any(|pack| Some(pack) != first) || rows.iter().any(|(place, _)| (self.is_doubtful)(place.run))
+        let (mut sound, mut there, mut is_one_doomed) = (Vec::new(), Vec::new(), false);
+        for pack in rows.iter().map(|(_, location)| location.segment.pack) {
+            if self.packs.contains_key(&pack) && !there.contains(&pack) {
+                there.push(pack);
+                match (self.standing)(&pack) {
+                    Standing::Sound => sound.push(pack),
+                    Standing::Condemned => is_one_doomed |= (self.is_doomed)(&pack),
+                }
+            }
+        }
+        sound.len() > 1
+            || there.len() > 1 && is_one_doomed
+            || rows.iter().any(|(place, _)| (self.is_doubtful)(place.run))
     }
 
     /// Chooses the row that holds a chunk, and with `reads` only one whose bytes are the ones it is named after.
@@ -198,7 +241,9 @@ fn lost(id: &ChunkId, rows: &[(RowPlace, Location)], because: Option<Error>) -> 
     let error = Error::new(ErrorKind::Damaged, "a chunk that a snapshot refers to is not there").context("chunk", id);
     let error = match rows.first() {
         Some((_, location)) => error.context("pack", location.segment.pack),
-        None => error.context("because", "no index run lists it"),
+        None => error
+            .context("because", "no index run lists it")
+            .context("advice", "`backup repair index` lists anew what is in packs"),
     };
     match because {
         Some(because) => error.source(because),

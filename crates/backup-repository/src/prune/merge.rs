@@ -54,7 +54,7 @@ async fn merge_kind(
     let set = Arc::new(set);
     let replaces: Vec<RunName> = set.runs().iter().map(|run| run.name()).collect();
     let locator = Locator::with(inner.clone(), set.clone());
-    let mut merger = Merger::new(set, &inner.options.scratch_dir)?;
+    let mut merger = Merger::with_max_rows(set, &inner.options.scratch_dir, inner.options.merged_rows as u64)?;
     let (mut merger_back, mut next) = pull(merger, held, &locator, &doubtful).await?;
     while let Some(run) = next {
         merger = merger_back;

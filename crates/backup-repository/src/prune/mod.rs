@@ -5,7 +5,9 @@
 //! and condemns what is garbage now.
 
 mod copy;
+mod damage;
 mod delete;
+mod empty;
 mod facts;
 mod ground;
 mod held;
@@ -22,12 +24,13 @@ use crate::protocol::Record;
 use crate::repository::{Inner, Repository};
 use crate::session::{condemned, sessions};
 use backup_core::{Error, ErrorKind, Observer, Result, Stop};
-use pass::{Ended, Pass};
+use damage::Damage;
+use pass::{Course, Ended, Pass};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Passes of one prune without a grace. Two free what is garbage, a third clears their records away; another is seldom
-/// needed.
+/// Passes of one prune without a grace, after the last that rewrote packs. Two free what is garbage, a third clears their
+/// records away; another is seldom needed.
 const MAX_PASSES: u32 = 8;
 /// How often a pass that another prune overtook, or that found a chunk missing, is begun again.
 const MAX_RETRIES: u32 = 2;
@@ -41,8 +44,12 @@ impl Repository {
     /// passed; without a grace, and with no session open, both happen in one call. It may be stopped or killed at any time,
     /// and run beside pushes and other prunes. Its report says what still waits, and for what.
     ///
+    /// A pack of which something that snapshots need cannot be read stays as it is, and so does every other copy of that;
+    /// the report names it in [`PruneReport::damaged`], and the rest is freed.
+    ///
     /// # Errors
-    /// `Damaged` when something that a snapshot needs is not there, or a record cannot be read: nothing was condemned;
+    /// `Damaged` when something that a snapshot needs is not there, its metadata cannot be read, or a record cannot be read:
+    /// nothing was condemned;
     /// `Cancelled` after `stop`; `AccessDenied`, `Unavailable`, `NoSpace`.
     pub async fn prune(&self, options: &PruneOptions, observer: Arc<dyn Observer>, stop: &Stop) -> Result<PruneReport> {
         prune(self.0.clone(), options, observer, stop).await
@@ -58,23 +65,31 @@ async fn prune(
     if !options.dry_run {
         crate::notes::look(&inner, &*observer).await?;
     }
-    let mut report = PruneReport::default();
+    let (mut report, damage) = (PruneReport::default(), Damage::default());
     let (mut passes, mut retries) = (0, 0);
+    // With less room than that many small packs would never become one.
+    let bound = options.max_copied_bytes.max(2 * inner.options.pack_bytes);
+    let mut room = bound;
     loop {
-        let pass = Pass::begin(inner.clone(), options, observer.clone(), stop).await?;
-        match pass.run(&mut report).await? {
+        let pass = Pass::begin(inner.clone(), options, &damage, room, observer.clone(), stop).await?;
+        let ended = pass.run(&mut report).await?;
+        report.damaged = damage.lines();
+        match ended {
             Ended::Overtaken(because) if retries < MAX_RETRIES => {
                 observer.event(backup_core::Event::Warning(format!("{}: looking again", crate::push::chain(&because))));
                 retries += 1;
                 continue;
             }
             Ended::Overtaken(because) => return Err(because),
-            Ended::Done { changed } => {
-                passes += 1;
+            Ended::Done(Course { changed, has_rewritten, is_held }) => {
+                report.passes += 1;
+                passes = if has_rewritten { 0 } else { passes + 1 };
                 retries = 0;
-                report.passes = passes;
+                // A pass copies before it deletes: after one that had to stop, the next only deletes.
+                room = if has_rewritten && report.packs_left > 0 { 0 } else { bound };
                 let may_go_on = changed && options.grace.is_zero() && passes < MAX_PASSES;
-                if options.dry_run || !(may_go_on || options.wait && !report.is_finished()) {
+                // Another pass would meet the same damage.
+                if options.dry_run || is_held || !(may_go_on || options.wait && !report.is_finished()) {
                     return Ok(report);
                 }
                 if !may_go_on {
@@ -98,9 +113,10 @@ async fn wait(inner: &Inner, options: &PruneOptions, stop: &Stop) -> Result<()> 
         let records = condemned(inner, options.grace, Some(now)).await?;
         let sessions = sessions(inner, now).await?;
         let is_open = |id: &SessionId| sessions.iter().any(|s| s.session == *id && !s.has_ended && !s.has_lapsed);
-        let may_go =
-            |record: &Record| record.gone.is_none() && record.is_graced && !record.waits.iter().flatten().any(is_open);
-        if records.iter().any(may_go) {
+        let mut waiting = records.iter().filter(|record| record.gone.is_none()).peekable();
+        let may_go = |record: &Record| record.is_graced && !record.waits.iter().flatten().any(is_open);
+        // With nothing left to wait for there may be packs to rewrite.
+        if waiting.peek().is_none() || waiting.any(may_go) {
             return Ok(());
         }
     }

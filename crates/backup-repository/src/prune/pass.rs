@@ -1,6 +1,8 @@
 //! One pass: the machine's tasks, one after the other, done on the storage.
 
 use super::copy::{Copier, Wanted, What};
+use super::damage::{Damage, is_gone};
+use super::empty::Evidence;
 use super::facts::Claim;
 use super::ground::{Ground, Marked, Marker};
 use super::held::Held;
@@ -9,30 +11,40 @@ use super::{PruneOptions, PruneReport, delete, merge};
 use crate::format::ids::{Kind, PackName, SessionId};
 use crate::index::IndexCache;
 use crate::locate::{self};
-use crate::protocol::{ListedSession, Object, Outcome, Outlook, PackId, Prune, PruneTask, Record, Removal};
+use crate::protocol::{
+    ListedSession, ListedSnapshot, Object, Outcome, Outlook, PackId, Prune, PruneTask, Record, Removal,
+};
 use crate::repository::Inner;
 use crate::session::{Awake, Upkeep, condemned, create, end_dead, end_lapsed, key_of, sessions};
 use backup_core::{Error, ErrorKind, Event, Observer, Result, Stop};
-use std::collections::{HashMap, HashSet};
-use std::error::Error as StdError;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-/// The name under which a prune's sessions run.
-const NAME: &str = "prune";
-
 /// How a pass ended.
 pub(super) enum Ended {
-    /// By its own plan; whether it changed anything.
-    Done { changed: bool },
+    /// By its own plan.
+    Done(Course),
     /// Something that it relied on had gone, or was never there: a pass that lists again will know.
     Overtaken(Error),
+}
+
+/// What a pass that came to its end did.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Course {
+    /// Whether it changed anything.
+    pub(super) changed: bool,
+    /// Whether it rewrote packs.
+    pub(super) has_rewritten: bool,
+    /// Whether something condemned stays because it is damaged.
+    pub(super) is_held: bool,
 }
 
 pub(super) struct Pass<'a> {
     inner: Arc<Inner>,
     options: &'a PruneOptions,
+    damage: &'a Damage,
     observer: Arc<dyn Observer>,
     stop: &'a Stop,
     held: Held,
@@ -43,27 +55,35 @@ pub(super) struct Pass<'a> {
     records: Vec<Record>,
     sessions: Vec<ListedSession<SessionId>>,
     snapshots: Vec<MarkedSnapshot>,
-    has_forgotten: bool,
+    /// All that stands under `snapshots/`.
+    listed: Vec<ListedSnapshot<SessionId>>,
+    forgotten: HashSet<SessionId>,
     runs: Vec<ListedRun>,
     packs: HashMap<PackName, u64>,
     marked: Option<Marked>,
-    changed: bool,
+    /// Bytes that may be copied to rewrite packs.
+    room: u64,
+    course: Course,
 }
 
 impl<'a> Pass<'a> {
+    /// A pass that copies at most `room` bytes out of packs that it rewrites.
     pub(super) async fn begin(
         inner: Arc<Inner>,
         options: &'a PruneOptions,
+        damage: &'a Damage,
+        room: u64,
         observer: Arc<dyn Observer>,
         stop: &'a Stop,
     ) -> Result<Self> {
         inner.need_owner("prune")?;
-        let upkeep = Upkeep::new(&inner, NAME)?;
+        let upkeep = Upkeep::new(&inner, Upkeep::PRUNE)?;
         let held = Held::new(Prune::new(upkeep.id));
         Ok(Pass {
             cache: locate::open_cache(&inner, observer.clone()),
             inner,
             options,
+            damage,
             observer,
             stop,
             held,
@@ -72,11 +92,13 @@ impl<'a> Pass<'a> {
             records: Vec::new(),
             sessions: Vec::new(),
             snapshots: Vec::new(),
-            has_forgotten: false,
+            listed: Vec::new(),
+            forgotten: HashSet::new(),
             runs: Vec::new(),
             packs: HashMap::new(),
             marked: None,
-            changed: false,
+            room,
+            course: Course::default(),
         })
     }
 
@@ -84,7 +106,7 @@ impl<'a> Pass<'a> {
     pub(super) async fn run(mut self, report: &mut PruneReport) -> Result<Ended> {
         let done = self.drive(report).await;
         match done {
-            Ok(()) => Ok(Ended::Done { changed: self.changed }),
+            Ok(()) => Ok(Ended::Done(self.course)),
             Err(error) => {
                 let ended = self.abandon().await;
                 match error.kind() {
@@ -101,17 +123,7 @@ impl<'a> Pass<'a> {
 
     /// Whether another prune may be why something is not there.
     fn is_overtaken(&self, error: &Error) -> bool {
-        let is_gone = |error: &(dyn StdError + 'static)| {
-            error.downcast_ref::<Error>().is_some_and(|error| error.kind() == ErrorKind::NotFound)
-        };
-        let mut next: Option<&(dyn StdError + 'static)> = Some(error);
-        while let Some(error) = next {
-            if is_gone(error) {
-                return true;
-            }
-            next = error.source();
-        }
-        self.marked.is_none() && !self.packs.is_empty()
+        is_gone(error) || self.marked.is_none() && !self.packs.is_empty()
     }
 
     async fn drive(&mut self, report: &mut PruneReport) -> Result<()> {
@@ -137,10 +149,11 @@ impl<'a> Pass<'a> {
                 }
                 PruneTask::ListSnapshots => {
                     self.observer.event(Event::Stage("reading snapshots"));
-                    let (listed, marked, has_forgotten) = listing::snapshots(&self.inner, self.now).await?;
-                    self.has_forgotten = listed.iter().any(|snapshot| snapshot.is_forgotten) || has_forgotten;
+                    let (listed, marked, forgotten) = listing::snapshots(&self.inner, self.now).await?;
                     report.snapshots = marked.len() as u64;
                     self.snapshots = marked;
+                    self.forgotten = forgotten;
+                    self.listed.clone_from(&listed);
                     self.held.machine().snapshots(listed)?;
                 }
                 PruneTask::ListIndex => {
@@ -205,10 +218,13 @@ impl<'a> Pass<'a> {
                 let mut ended = end_dead(&self.inner, self.upkeep.id.series()).await?;
                 let sessions = sessions(&self.inner, self.now).await?;
                 ended.extend(end_lapsed(&self.inner, &sessions, &*self.observer).await?);
-                self.changed |= !ended.is_empty();
+                self.course.changed |= !ended.is_empty();
                 report.sessions_ended.extend(ended.iter().map(SessionId::to_string));
             }
-            Object::Condemned { .. } => self.changed = true,
+            Object::Condemned { names, .. } => {
+                self.course.changed = true;
+                self.count_condemned(&names.packs, report);
+            }
             _ => {}
         }
         Ok(())
@@ -220,10 +236,12 @@ impl<'a> Pass<'a> {
             cache: &self.cache,
             held: &self.held,
             options: self.options,
+            damage: self.damage,
+            room: self.room,
             observer: &*self.observer,
             stop: self.stop,
             snapshots: &self.snapshots,
-            has_forgotten: self.has_forgotten,
+            evidence: Evidence { sessions: &self.sessions, snapshots: &self.listed, forgotten: &self.forgotten },
             runs: &self.runs,
             packs: &self.packs,
         };
@@ -234,7 +252,7 @@ impl<'a> Pass<'a> {
     async fn copy(&mut self, rescue: &[PackId], repack: &[PackId], report: &mut PruneReport) -> Result<()> {
         self.observer.event(Event::Stage("copying what is still needed"));
         let marked = self.marked()?;
-        let copied = Arc::new(AtomicU64::new(0));
+        let (copied, mut left) = (Arc::new(AtomicU64::new(0)), BTreeSet::new());
         let wanted =
             rescue.iter().map(|pack| (*pack, What::Needed)).chain(repack.iter().map(|pack| (*pack, What::Live)));
         let wanted: Vec<(PackName, What)> = wanted.map(|(pack, what)| (pack.into(), what)).collect();
@@ -250,10 +268,18 @@ impl<'a> Pass<'a> {
                 continue;
             }
             let copier = Copier::new(ground, &self.held, &self.cache, kind, copied.clone());
-            copier.copy(&packs, self.stop).await?;
-            report.packs_copied += packs.len() as u64;
+            let damaged = copier.copy(&packs, self.stop).await?;
+            for (pack, error) in &damaged {
+                self.damage.note(*pack, error, &*self.observer);
+            }
+            left.extend(damaged.into_iter().map(|(pack, _)| pack));
+            report.packs_copied += packs.iter().filter(|wanted| !left.contains(&wanted.pack)).count() as u64;
         }
         report.bytes_copied += copied.load(Ordering::Relaxed);
+        let left: Vec<PackId> = left.into_iter().map(PackId::from).collect();
+        self.course.is_held |= rescue.iter().any(|pack| left.contains(pack));
+        self.course.has_rewritten |= repack.iter().any(|pack| !left.contains(pack));
+        self.held.machine().leave(&left)?;
         Ok(self.held.machine().copied()?)
     }
 
@@ -277,7 +303,7 @@ impl<'a> Pass<'a> {
         }
         report.refused += refused.len() as u64;
         // Every pass sweeps the folder of the one before it.
-        self.changed |= removals.iter().any(|r| !matches!(r, Removal::Session(_)) && !refused.contains(r));
+        self.course.changed |= removals.iter().any(|r| !matches!(r, Removal::Session(_)) && !refused.contains(r));
         let refused: Vec<Removal> = refused.into_iter().collect();
         Ok(self.held.machine().deleted(&refused)?)
     }
@@ -289,9 +315,9 @@ impl<'a> Pass<'a> {
         let length = |pack: &PackId| self.packs.get(&PackName::from(*pack)).copied().unwrap_or(0);
         report.packs = self.packs.len() as u64;
         report.bytes = self.packs.values().sum();
-        report.packs_condemned += condemn.packs.len() as u64;
-        report.bytes_condemned += condemn.packs.iter().map(length).sum::<u64>();
+        report.packs_left = self.marked.as_ref().map_or(0, |marked| marked.packs_left);
         if self.options.dry_run {
+            self.count_condemned(&condemn.packs, report);
             let packs = delete.iter().filter_map(|removal| match removal {
                 Removal::Pack(pack) => Some(length(pack)),
                 _ => None,
@@ -300,6 +326,12 @@ impl<'a> Pass<'a> {
             report.packs_copied = (repack.len() + rescue.len()) as u64;
             report.runs_merged = merge.len() as u64;
         }
+    }
+
+    fn count_condemned(&self, packs: &[PackId], report: &mut PruneReport) {
+        let length = |pack: &PackId| self.packs.get(&PackName::from(*pack)).copied().unwrap_or(0);
+        report.packs_condemned += packs.len() as u64;
+        report.bytes_condemned += packs.iter().map(length).sum::<u64>();
     }
 
     /// What is left after the pass.
@@ -329,6 +361,10 @@ impl<'a> Pass<'a> {
             } else {
                 report.waiting.push(format!("{what} wait for the next prune"));
             }
+        }
+        if report.packs_left > 0 {
+            let packs = report.packs_left;
+            report.waiting.push(format!("{packs} packs wait to be rewritten by the next prune"));
         }
         let packs = listing::packs(&self.inner).await?;
         report.packs = packs.len() as u64;

@@ -6,11 +6,11 @@ use crate::format::ids::{Kind, PackName, RunName, SessionId};
 use crate::index::IndexCache;
 use crate::locate::{self, is_unreadable};
 use crate::pack::{FinishedPacks, read_stored};
-use crate::protocol::{Object, Outcome, PackId, Repair, RepairTask, WriterTask};
+use crate::protocol::{Fence, Object, Outcome, PackId, Repair, RepairTask, Stop as Stopped, WriterTask};
 use crate::push::run_rows;
 use crate::repository::{Inner, Repository};
 use crate::session::{
-    Awake, Upkeep, blocking, condemned, create, end_dead, end_lapsed, key_of, sessions, voided, write_run,
+    Awake, Upkeep, blocking, condemned, create, end_dead, end_lapsed, fence, key_of, sessions, voided, write_run,
 };
 use backup_core::{Error, ErrorKind, Event, Observer, Result, Stop};
 use packs::{Unlisted, unlisted};
@@ -18,8 +18,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-/// The name under which repairs run.
-const NAME: &str = "repair";
 /// Between two looks whether the sessions that were open are over.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
@@ -52,7 +50,7 @@ impl Repository {
     ) -> Result<RepairReport> {
         self.0.need_owner("repair the index")?;
         let inner = self.0.refreshed().await?;
-        let upkeep = Upkeep::new(&inner, NAME)?;
+        let upkeep = Upkeep::new(&inner, Upkeep::REPAIR)?;
         let work = Work {
             machine: Repair::new(upkeep.id),
             cache: locate::open_cache(&inner, observer.clone()),
@@ -64,6 +62,7 @@ impl Repository {
             stop,
             void: HashSet::new(),
             is_announced: false,
+            is_started: false,
         };
         work.run().await
     }
@@ -81,6 +80,7 @@ struct Work<'a> {
     stop: &'a Stop,
     void: HashSet<SessionId>,
     is_announced: bool,
+    is_started: bool,
 }
 
 impl Work<'_> {
@@ -136,6 +136,7 @@ impl Work<'_> {
         let outcome = create(&self.inner, &object, &self.upkeep.info).await?;
         self.machine.writer()?.created(outcome)?;
         if is_start {
+            self.is_started = true;
             self.upkeep.keep(&self.inner, sent);
             end_dead(&self.inner, self.upkeep.id.series()).await?;
         }
@@ -252,18 +253,17 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Ends the session where it is, as far as that can be done.
+    /// Ends the session where it is, as far as that can be done. If a run was being written, it may still arrive, and whoever
+    /// finds its packs in no run may delete them: its name is taken first, as by any who fences a session.
     async fn give_up(&mut self) {
-        let ended = match self.machine.next() {
-            Ok(RepairTask::ListSessions) => self.machine.give_up().is_ok(),
-            Ok(RepairTask::Write(WriterTask::Write)) => {
-                self.machine.writer().is_ok_and(|writer| writer.give_up().is_ok())
+        let ended = match self.machine.give_up() {
+            Ok(()) => create(&self.inner, &Object::End(self.upkeep.id), &self.upkeep.info).await.map(drop),
+            Err(Stopped::Misuse(_)) if self.is_started && self.inner.may_fence() => {
+                fence(&self.inner, Fence::new(self.upkeep.id)).await
             }
-            _ => false,
+            Err(_) => return,
         };
-        if let (true, Ok(RepairTask::Write(WriterTask::Create(object)))) = (ended, self.machine.next())
-            && create(&self.inner, &object, &self.upkeep.info).await.is_ok()
-        {
+        if ended.is_ok() {
             self.upkeep.over();
         }
     }

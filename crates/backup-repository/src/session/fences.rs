@@ -57,7 +57,7 @@ pub(crate) async fn end_dead(inner: &Inner, series: [u8; 4]) -> Result<Vec<Sessi
 ///
 /// # Errors
 /// What the storage says; it may be tried again.
-async fn fence(inner: &Inner, mut fence: Fence) -> Result<()> {
+pub(crate) async fn fence(inner: &Inner, mut fence: Fence) -> Result<()> {
     loop {
         match fence.next() {
             FenceTask::Create(object) => {

@@ -2,14 +2,15 @@ use super::adopt::{Adopted, Predecessors, packs_in_no_run};
 use super::alive::SessionFile;
 use super::clock::Awake;
 use super::id::new_id;
-use super::objects::{SessionInfo, create, create_record, is_valid, key_of, session_of_void, signer};
+use super::objects::{SessionInfo, create, create_record, is_valid, session_of_void};
 use super::records::condemned;
+use super::renew::renew;
 use super::upkeep::files;
 use crate::format::ids::{Kind, PackName, RunName, SessionId};
 use crate::format::record::RecordKind;
 use crate::format::snapshot::{snapshot_key, to_ms};
 use crate::index::IndexSet;
-use crate::protocol::{Lease, Object, Occupant, Outcome, PackId, Renewal, RenewalTask, RunId, Writer, WriterTask};
+use crate::protocol::{Lease, Object, Occupant, Outcome, PackId, Renewal, RunId, Writer, WriterTask};
 use crate::push::Failure;
 use crate::repository::Inner;
 use backup_core::{Error, ErrorKind, Result, StorageExt};
@@ -246,51 +247,4 @@ pub(crate) async fn voided(inner: &Inner) -> Result<Vec<SessionId>> {
         }
     }
     Ok(found)
-}
-
-/// Renews a session's lease until it is dropped; a session that may have been ended by others fails.
-pub(crate) async fn renew(
-    inner: Arc<Inner>,
-    info: SessionInfo,
-    mut renewal: Renewal,
-    started: Awake,
-    failure: Arc<Failure>,
-) {
-    // After an error: soon enough to keep the lease, seldom enough not to be a load.
-    const AGAIN: Duration = Duration::from_secs(60);
-    loop {
-        match renewal.next(started.elapsed()) {
-            RenewalTask::WaitUntil(time) => tokio::time::sleep(time.saturating_sub(started.elapsed())).await,
-            RenewalTask::Create(object) => {
-                let sent = started.elapsed();
-                match create(&inner, &object, &info).await {
-                    Ok(outcome) => {
-                        // Sealed anew it has other bytes: one of ours that was stored before is as good.
-                        let outcome = match outcome {
-                            Outcome::Taken(_) if is_own(&inner, &object).await => Outcome::Created,
-                            outcome => outcome,
-                        };
-                        if let Err(stop) = renewal.created(sent, outcome) {
-                            return failure.set(stop.into());
-                        }
-                    }
-                    Err(_) => tokio::time::sleep(AGAIN).await,
-                }
-            }
-            RenewalTask::Stop => {
-                return failure.set(Error::new(
-                    ErrorKind::Fenced,
-                    "the session could not renew its lease for a whole day and may have been ended: push again",
-                ));
-            }
-        }
-    }
-}
-
-/// Whether a renewal stands there that this signer wrote.
-async fn is_own(inner: &Inner, object: &Object) -> bool {
-    let Ok(key) = key_of(object) else { return false };
-    signer(inner, RecordKind::Renewal, &key)
-        .await
-        .is_ok_and(|found| found == inner.signing.verifying().ok().map(|key| key.id()))
 }

@@ -10,12 +10,13 @@ mod listed;
 mod live;
 mod objects;
 mod records;
+mod renew;
 mod runs;
 mod upkeep;
 
 pub(crate) use adopt::Adopted;
 pub(crate) use clock::Awake;
-pub(crate) use fences::{end_dead, end_lapsed};
+pub(crate) use fences::{end_dead, end_lapsed, fence};
 pub(crate) use forget::forget;
 #[cfg(test)]
 pub(crate) use id::new_id;

@@ -87,7 +87,12 @@ pub(crate) async fn occupant(inner: &Inner, key: &Key) -> Result<Occupant> {
             Err(error) => return Err(error),
         });
     }
-    let bytes = inner.storage.get_bytes(key, MAX_RECORD).await?;
+    let bytes = match inner.storage.get_bytes(key, MAX_RECORD).await {
+        Ok(bytes) => bytes,
+        // Longer than any record.
+        Err(error) if error.kind() == ErrorKind::Damaged => return Ok(Occupant::Other),
+        Err(error) => return Err(error),
+    };
     // One that cannot be believed is somebody else's all the same.
     let Ok(raw) = RawRecord::parse(&bytes) else { return Ok(Occupant::Other) };
     let is = |kind| inner.signers.verify(kind, key, &raw).is_ok();

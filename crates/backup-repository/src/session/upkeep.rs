@@ -1,8 +1,8 @@
 use super::alive::SessionFile;
 use super::clock::Awake;
 use super::id::new_id;
-use super::live::renew;
 use super::objects::SessionInfo;
+use super::renew::renew;
 use crate::format::ids::SessionId;
 use crate::format::snapshot::to_ms;
 use crate::protocol::{Lease, Renewal};
@@ -29,6 +29,11 @@ pub(crate) struct Upkeep {
 }
 
 impl Upkeep {
+    /// The names under which prunes and repairs run.
+    pub(crate) const NAMES: [&str; 2] = [Upkeep::PRUNE, Upkeep::REPAIR];
+    pub(crate) const PRUNE: &str = "prune";
+    pub(crate) const REPAIR: &str = "repair";
+
     /// Of a session that is about to begin.
     pub(crate) fn new(inner: &Inner, name: &str) -> Result<Self> {
         let info = SessionInfo {

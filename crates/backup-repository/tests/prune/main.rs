@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "these are tests")]
 
+mod bounded;
+mod damaged;
 #[allow(dead_code, reason = "other tests use the rest")]
 #[path = "../roundtrip/memory.rs"]
 mod memory;
 mod sequences;
+mod unlisted;
 
 use backup_core::*;
 use backup_repository::*;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "these are tests")]
 
+mod divided;
 #[allow(dead_code, reason = "other tests use the rest")]
 #[path = "../roundtrip/memory.rs"]
 mod memory;
@@ -9,19 +10,23 @@ mod memory;
 use backup_core::*;
 use backup_repository::*;
 use backup_storage::Memory;
+use backup_testkit::storage::{Call, FaultPlan, Faulty, Method, Moment};
 use memory::*;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 struct Place {
     storage: Arc<Memory>,
+    identity: OwnerIdentity,
     cache: tempfile::TempDir,
 }
 
 impl Place {
     async fn new() -> (Place, Repository) {
-        let (_, recipient) = new_identity();
-        let place = Place { storage: Arc::new(Memory::new()), cache: tempfile::tempdir().unwrap() };
+        let (secret, recipient) = new_identity();
+        let identity = OwnerIdentity::Key(secret);
+        let place = Place { storage: Arc::new(Memory::new()), identity, cache: tempfile::tempdir().unwrap() };
         let options = RepositoryOptions::default()
             .with_cache_dir(place.cache.path())
             .with_threads(2)
@@ -170,4 +175,48 @@ async fn it_waits_for_who_was_there_before_and_leaves_no_session() {
     assert_eq!(open, 1, "that of the push");
     draft.abort().await.unwrap();
     repair(&repository).await.unwrap();
+}
+
+/// Whatever fails, nobody has to wait for a session that does nothing any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repair_that_fails_ends_its_session() {
+    // The first run, once: what takes its name afterwards is another object.
+    let is_run = || {
+        let is_first = AtomicBool::new(true);
+        FaultPlan::when(move |call| {
+            let is_run = call.method == Method::Finish && call.key.starts_with("index/") && call.key.ends_with("-0");
+            is_run && is_first.swap(false, SeqCst)
+        })
+    };
+    // A pack is read twice: to see what is in it, and to list it.
+    let reads = AtomicU64::new(0);
+    let is_late_read = move |call: &Call<'_>| {
+        call.method == Method::Get && call.key.starts_with("packs/") && reads.fetch_add(1, SeqCst) > 30
+    };
+    let plans: [(&str, FaultPlan); 5] = [
+        ("a run is not stored", is_run()),
+        ("there is no space for a run", is_run().with_kind(ErrorKind::NoSpace)),
+        ("the answer about a run is lost", is_run().with_moment(Moment::After)),
+        ("packs cannot be listed", FaultPlan::when(|call| call.method == Method::List && call.key == "packs/")),
+        ("a pack cannot be read", FaultPlan::when(is_late_read)),
+    ];
+    for (what, plan) in plans {
+        let (place, repository) = Place::new().await;
+        let id = store(&repository, "a", &tree(0..300)).await;
+        place.storage.delete(&place.keys("index/").await).await.unwrap();
+        let faulty = Arc::new(Faulty::new(place.storage.clone(), plan));
+        let options = RepositoryOptions::default().with_threads(2).with_run_rows(40);
+        let failing = Repository::open(faulty.clone(), &place.identity, options.clone()).await.unwrap();
+        let error = repair(&failing).await.unwrap_err();
+        assert!(faulty.failed() > 0, "{what}: {error}");
+        let sessions = place.keys("sessions/").await;
+        let count = |end: &str| sessions.iter().filter(|key| key.as_str().ends_with(end)).count();
+        assert_eq!(count("/0"), count("/end"), "{what}: {sessions:?}");
+        // Another goes on at once, and so does a prune.
+        let elsewhere = Repository::open(place.storage.clone(), &place.identity, options).await.unwrap();
+        repair(&elsewhere).await.unwrap();
+        assert!(prune(&elsewhere).await.unwrap().is_finished(), "{what}");
+        assert!(is_clean(&elsewhere).await, "{what}");
+        assert_whole(&elsewhere, &id, &tree(0..300)).await;
+    }
 }

@@ -267,6 +267,11 @@ impl<S: SessionName> Prune<S> {
         if self.view.is_condemned(pack) { Standing::Condemned } else { Standing::Sound }
     }
 
+    /// Whether a pack is deleted in this pass if it is there.
+    pub fn is_doomed(&self, pack: PackId<S>) -> bool {
+        self.view.is_doomed(pack)
+    }
+
     /// Whether nobody will publish any more what this session has stored.
     pub fn is_abandoned(&self, session: S) -> bool {
         self.view.is_abandoned(session)
@@ -358,6 +363,17 @@ impl<S: SessionName> Prune<S> {
         }
         let stored = self.output.run_stored(outcome);
         self.or_fenced(stored)
+    }
+
+    /// Of these packs not everything could be copied, because it is damaged: they stay as they are. What was to be copied
+    /// out of the way is not condemned, and what is condemned already is not deleted.
+    ///
+    /// # Errors
+    /// [`Stop::Misuse`] when nothing is to be copied now.
+    pub fn leave(&mut self, packs: &[PackId<S>]) -> Result<(), Stop> {
+        self.expect(&Phase::Copy, "a prune that does not copy")?;
+        self.plan.leave(packs);
+        Ok(())
     }
 
     /// Everything to be copied is stored and stands in a run.

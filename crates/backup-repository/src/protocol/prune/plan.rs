@@ -49,6 +49,13 @@ impl<S: SessionName> View<S> {
             && record.waits.as_ref().is_some_and(|sessions| self.are_over(sessions))
     }
 
+    /// Whether a pack that is there is deleted in this pass.
+    pub(super) fn is_doomed(&self, pack: PackId<S>) -> bool {
+        let names = |record: &&Record<S>| record.names.as_ref().is_some_and(|names| names.packs.contains(&pack));
+        self.is_condemned(pack)
+            && self.records.iter().filter(names).any(|record| record.gone.is_some() || self.is_ripe(record))
+    }
+
     /// The `.waits` that nobody has created, the last to be created first.
     pub(super) fn missing_waits(&self) -> Vec<Object<S>> {
         let missing = self.records.iter().filter(|record| record.names.is_some() && record.waits.is_none());
@@ -116,6 +123,14 @@ impl<S: SessionName> Plan<S> {
 
     pub(super) fn is_dropped(&self, pack: PackId<S>) -> bool {
         self.dropped.contains(&pack)
+    }
+
+    /// What could not be copied stays where it is.
+    pub(super) fn leave(&mut self, packs: &[PackId<S>]) {
+        let left: BTreeSet<PackId<S>> = packs.iter().copied().collect();
+        self.condemn.packs.retain(|pack| !left.contains(pack));
+        self.delete.retain(|removal| !matches!(removal, Removal::Pack(pack) if left.contains(pack)));
+        self.refused(&packs.iter().copied().map(Removal::Pack).collect::<Vec<_>>());
     }
 
     /// What the storage would not delete goes on counting as there.

@@ -52,6 +52,7 @@ fn finds_a_commit_or_the_first_adopter() {
     let first = Tombstone { by: Some(7) };
     for (occupant, verdict) in [
         (Occupant::Commit, Verdict::Committed),
+        (Occupant::Other, Verdict::Unclear),
         (Occupant::SnapshotTombstone(first), Verdict::Fenced(first)),
         (Occupant::SnapshotTombstone(Tombstone { by: None }), Verdict::Fenced(Tombstone { by: None })),
     ] {
@@ -62,7 +63,7 @@ fn finds_a_commit_or_the_first_adopter() {
         fence.created(Outcome::Created).unwrap();
         assert_eq!(fence.next(), FenceTask::Done(verdict));
     }
-    assert!(matches!(Fence::new(1).created(Outcome::Taken(Occupant::Other)), Err(Stop::Misuse(_))));
+    assert!(matches!(Fence::new(1).created(Outcome::Taken(Occupant::Run)), Err(Stop::Misuse(_))));
 }
 
 #[test]

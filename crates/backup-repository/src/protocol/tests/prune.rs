@@ -378,6 +378,38 @@ fn deletes_after_the_sessions_and_the_grace_only() {
 }
 
 #[test]
+fn leaves_what_could_not_be_copied() {
+    let mut scene = busy();
+    scene.records.remove(1);
+    let mut prune = scene.decided();
+    let copies = PruneTask::Copy { rescue: vec![pack(3, 0)], repack: vec![pack(4, 2)] };
+    assert_eq!(prune.next(), Ok(copies));
+    assert!(prune.is_dropped(pack(3, 0)));
+    prune.leave(&[pack(3, 0), pack(4, 2)]).unwrap();
+    prune.copied().unwrap();
+    assert_eq!(prune.outlook().condemn.packs, [pack(4, 1)], "what holds something is not condemned");
+    assert!(!prune.outlook().delete.contains(&Removal::Pack(pack(3, 0))), "what is condemned is not deleted");
+    assert!(prune.outlook().delete.contains(&Removal::Index(run(3, 0))));
+    assert!(!prune.is_dropped(pack(3, 0)), "its rows stay");
+    let mut has_gone = false;
+    while let Ok(task) = prune.next() {
+        match task {
+            PruneTask::Create(object) => {
+                has_gone |= matches!(object, Object::Gone { record: 1, .. });
+                prune.created(Outcome::Created).unwrap();
+            }
+            PruneTask::Delete(_) => prune.deleted(&[]).unwrap(),
+            PruneTask::Merge(_) => prune.merged().unwrap(),
+            PruneTask::ListSessions => prune.sessions(vec![open(9)]).unwrap(),
+            PruneTask::Done => break,
+            task => panic!("{task:?}"),
+        }
+    }
+    assert!(!has_gone, "the record stays open");
+    assert!(matches!(prune.leave(&[]), Err(Stop::Misuse(_))));
+}
+
+#[test]
 fn leaves_a_record_open_of_which_a_delete_was_refused() {
     let scene = Scene {
         records: vec![ripe(1, &[pack(3, 0)], &[]), ripe(2, &[pack(3, 1)], &[])],

@@ -13,7 +13,7 @@ fn listed(records: &[Record<S>]) -> Repair<S> {
     refuses_all_but(&repair, &CALLS, &["writer"]);
     repair.writer().unwrap().created(Outcome::Created).unwrap();
     assert_eq!(repair.next(), Ok(RepairTask::Write(WriterTask::ListCondemned)));
-    refuses_all_but(&repair, &CALLS, &["writer"]);
+    refuses_all_but(&repair, &CALLS, &["writer", "give_up"]);
     repair.writer().unwrap().condemned(records).unwrap();
     assert_eq!(repair.next(), Ok(RepairTask::ListSessions));
     refuses_all_but(&repair, &CALLS, &["sessions", "give_up"]);
@@ -32,7 +32,7 @@ fn waits_for_those_that_were_open_and_for_nobody_else() {
     // 2 is swept away, and only what is over is.
     repair.sessions([open(4), open(9)]).unwrap();
     assert_eq!(repair.next(), Ok(RepairTask::Write(WriterTask::ListIndex)));
-    refuses_all_but(&repair, &CALLS, &["writer"]);
+    refuses_all_but(&repair, &CALLS, &["writer", "give_up"]);
 }
 
 #[test]
@@ -59,4 +59,20 @@ fn gives_up_without_having_waited() {
     assert_eq!(repair.next(), Ok(RepairTask::Write(WriterTask::Create(Object::End(9)))));
     repair.writer().unwrap().created(Outcome::Created).unwrap();
     assert_eq!(repair.next(), Ok(RepairTask::Write(WriterTask::Done)));
+}
+
+#[test]
+fn gives_up_with_packs_in_no_run_but_not_while_it_writes_one() {
+    let mut repair = listed(&[]);
+    repair.sessions([open(9)]).unwrap();
+    repair.writer().unwrap().indexed([]).unwrap();
+    repair.writer().unwrap().adopted_packs([pack(2, 1), pack(3, 0)]).unwrap();
+    let mut writing = repair.clone();
+    writing.writer().unwrap().begin_run_of(&[pack(2, 1)]).unwrap();
+    assert!(matches!(writing.give_up(), Err(Stop::Misuse(_))), "it may arrive");
+    writing.writer().unwrap().run_stored(Outcome::Created).unwrap();
+    for mut repair in [repair, writing] {
+        repair.give_up().unwrap();
+        assert_eq!(repair.next(), Ok(RepairTask::Write(WriterTask::Create(Object::End(9)))));
+    }
 }

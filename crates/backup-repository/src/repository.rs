@@ -7,17 +7,14 @@ use crate::format::owner::{Domain, OwnerIdentity, OwnerKeys, OwnerRecipient};
 use crate::format::record::{MAX_RECORD, RawRecord, RecordKind};
 use crate::format::snapshot::{Head, read_head, snapshot_key, to_ms};
 use crate::keys::{Access, KeyFolder, Signer, Signers, write_owner};
+use crate::named::Named;
 use crate::notes::Folder;
 use crate::options::RepositoryOptions;
-use crate::protocol::Occupant;
 use backup_core::{Error, ErrorKind, Key, Result, StorageDriver, StorageExt};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
-
-/// A tombstone in a snapshot's place is no longer, in bytes; every snapshot is.
-const MAX_TOMBSTONE: u64 = 256;
 
 /// An open repository: its config was found and verified, and an identity opened its keys.
 #[derive(Clone)]
@@ -240,11 +237,7 @@ impl Inner {
 
     /// The four bytes that sessions of this writer and name have in common.
     pub(crate) fn series(&self, name: &str) -> Result<[u8; 4]> {
-        let mut hasher = blake3::Hasher::new_keyed(&self.keys.index.0);
-        hasher.update(&self.signing.verifying()?.id().0);
-        hasher.update(name.as_bytes());
-        let [a, b, c, d, ..] = *hasher.finalize().as_bytes();
-        Ok([a, b, c, d])
+        Ok(series(&self.keys.index, &self.signing.verifying()?.id(), name))
     }
 
     /// A snapshot that somebody signed who may.
@@ -302,34 +295,24 @@ impl Inner {
 
     /// Every snapshot that is not forgotten, and the notes: a listing of each.
     pub(crate) async fn listed(&self) -> Result<Listed> {
-        let listed = self.storage.list_all("snapshots/").await?;
-        // Read after the snapshots: one that its writer created once more after it was forgotten does not come back.
-        let notes = Folder::read(self).await?;
+        let named = Named::read(self).await?;
         let mut snapshots = Vec::new();
-        for (key, meta) in listed {
-            let id = key.as_str().strip_prefix("snapshots/").and_then(|id| SessionId::from_hex(id).ok());
-            if let Some(id) = id
-                && snapshot_key(&id)? == key
-                && !notes.is_forgotten(self, &id).await?
-                && !(meta.size_bytes <= MAX_TOMBSTONE && is_tombstone(self, &key).await?)
-            {
-                snapshots.push((id, meta.modified));
+        for (id, meta) in named.objects() {
+            if named.stands(self, id).await? {
+                snapshots.push((*id, meta.modified));
             }
         }
-        // Whatever the order in which the storage listed them.
-        snapshots.sort_unstable();
-        Ok(Listed { snapshots, notes })
+        Ok(Listed { snapshots, notes: named.notes })
     }
 }
 
-/// Whether what stands under a snapshot's key says that the session never commits.
-async fn is_tombstone(inner: &Inner, key: &Key) -> Result<bool> {
-    match crate::session::occupant(inner, key).await {
-        Ok(occupant) => Ok(matches!(occupant, Occupant::SnapshotTombstone(_))),
-        // Removed since it was listed.
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
-        Err(error) => Err(error),
-    }
+/// The four bytes that the sessions of a writer have in common that are of one name, in the domain of this key.
+pub(crate) fn series(index: &IndexKey, signer: &SignerId, name: &str) -> [u8; 4] {
+    let mut hasher = blake3::Hasher::new_keyed(&index.0);
+    hasher.update(&signer.0);
+    hasher.update(name.as_bytes());
+    let [a, b, c, d, ..] = *hasher.finalize().as_bytes();
+    [a, b, c, d]
 }
 
 fn not_here(domain: u32) -> Error {

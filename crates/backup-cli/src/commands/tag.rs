@@ -35,7 +35,7 @@ impl Tag {
             [] => "no tags".to_owned(),
             tags => format!("tags {}", tags.join(" ")),
         };
-        snapshots.change_notes(context, &self.snapshots, |note| self.change(&mut note.tags), says).await
+        snapshots.change_notes(&self.snapshots, |note| self.change(&mut note.tags), says).await
     }
 
     fn change(&self, tags: &mut Vec<String>) {

@@ -2,6 +2,7 @@
 
 use crate::format::ids::SessionId;
 use crate::format::snapshot::to_ms;
+use crate::named::Named;
 use crate::repository::{Inner, Listed};
 use backup_core::{BackupId, Result};
 use serde::{Deserialize, Serialize};
@@ -86,6 +87,19 @@ impl Seen {
         self.series.get(&hex::encode(series)).map(|newest| newest.id)
     }
 
+    /// Whether all that was remembered is there or forgotten, so that nothing is missing.
+    ///
+    /// # Errors
+    /// What the storage said.
+    pub(crate) async fn is_complete(&self, inner: &Inner, named: &Named) -> Result<bool> {
+        for Newest { id, .. } in self.series.values() {
+            if !named.stands(inner, id).await? && !named.notes.is_forgotten(inner, id).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// What was remembered and is neither listed nor forgotten.
     ///
     /// # Errors
@@ -141,14 +155,16 @@ impl Seen {
     }
 }
 
-/// Remembers a snapshot that this machine has made, the last of so many, unless its series misses another.
+/// Remembers a snapshot that this machine has made or taken, the last of so many, unless its series misses another.
 pub(crate) fn remember_own(inner: &Inner, id: SessionId, count: u64, missing: &[Missing]) {
     let Some(file) = Seen::load(inner).file else { return };
     let mut series = load(&file);
     let own = Newest { id, count, at: to_ms(SystemTime::now()) };
-    let newest = series.entry(name(&id)).or_insert(own);
-    if newest.id < id && !missing.iter().any(|missing| missing.id.0 == newest.id.to_string()) {
-        *newest = own;
+    match series.get(&name(&id)) {
+        Some(newest) if newest.id >= id || missing.iter().any(|missing| missing.id.0 == newest.id.to_string()) => {}
+        _ => {
+            series.insert(name(&id), own);
+            store(&file, &series);
+        }
     }
-    store(&file, &series);
 }

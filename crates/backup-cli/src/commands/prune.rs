@@ -2,7 +2,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::place::{chosen, open};
-use crate::screen::{Screen, bytes, count, tame};
+use crate::screen::{Screen, bytes, counted, tame};
 use backup_repository::{PruneOptions, PruneReport};
 use clap::Args;
 use serde_json::json;
@@ -67,14 +67,14 @@ fn show(screen: &Screen, report: &PruneReport, is_dry: bool) -> Result<()> {
         ("condemned", report.packs_condemned, report.bytes_condemned),
     ] {
         if packs > 0 {
-            done.push(format!("{what} {} packs ({})", count(packs), bytes(size)));
+            done.push(format!("{what} {} ({})", counted(packs, "packs"), bytes(size)));
         }
     }
     if report.packs_copied > 0 {
-        done.push(format!("rewrote {} packs", count(report.packs_copied)));
+        done.push(format!("rewrote {}", counted(report.packs_copied, "packs")));
     }
     if report.runs_merged > 0 {
-        done.push(format!("merged {} index runs", count(report.runs_merged)));
+        done.push(format!("merged {}", counted(report.runs_merged, "index runs")));
     }
     match done.is_empty() {
         true => screen.note("nothing to free"),
@@ -84,14 +84,14 @@ fn show(screen: &Screen, report: &PruneReport, is_dry: bool) -> Result<()> {
         screen.note(format_args!("ended session {session}, which was dead"));
     }
     if report.refused > 0 {
-        screen
-            .note(format_args!("the storage refused to delete {} objects: they stay condemned", count(report.refused)));
+        let objects = counted(report.refused, "objects");
+        screen.note(format_args!("the storage refused to delete {objects}, still condemned"));
     }
     for line in &report.waiting {
         screen.note(tame(line));
     }
-    let (packs, size, snapshots) = (count(report.packs), bytes(report.bytes), count(report.snapshots));
-    screen.note(format_args!("{snapshots} snapshots need {packs} packs ({size}), with what is condemned"));
+    let (snapshots, packs) = (counted(report.snapshots, "snapshots"), counted(report.packs, "packs"));
+    screen.note(format_args!("there: {snapshots}, {packs} ({}), with what is condemned", bytes(report.bytes)));
     Ok(())
 }
 

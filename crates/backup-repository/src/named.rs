@@ -50,8 +50,10 @@ impl Named {
     /// What the storage said.
     pub(crate) async fn stands(&self, inner: &Inner, id: &SessionId) -> Result<bool> {
         let Some(meta) = self.objects.get(id) else { return Ok(false) };
-        Ok(!self.notes.is_forgotten(inner, id).await?
-            && !(meta.size_bytes <= MAX_TOMBSTONE && is_tombstone(inner, &snapshot_key(id)?).await?))
+        if self.notes.is_forgotten(inner, id).await? {
+            return Ok(false);
+        }
+        Ok(meta.size_bytes > MAX_TOMBSTONE || !is_tombstone(inner, &snapshot_key(id)?).await?)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::format::ids::{RepositoryId, SessionId};
 use crate::format::owner::{Domain, OwnerIdentity, OwnerKeys, OwnerRecipient};
 use crate::format::record::{MAX_RECORD, RawRecord, RecordKind};
 use crate::format::snapshot::{Head, read_head, snapshot_key, to_ms};
-use crate::keys::{Access, KeyFolder, Signer, Signers, write_owner};
+use crate::keys::{ADDITIONS, Access, KeyFolder, Signer, Signers, expect_here, remember_here, write_owner};
 use crate::named::Named;
 use crate::notes::Folder;
 use crate::options::RepositoryOptions;
@@ -37,6 +37,8 @@ pub(crate) struct Inner {
     pub(crate) domains: Arc<[Domain]>,
     pub(crate) access: Arc<Access>,
     pub(crate) signers: Arc<Signers>,
+    /// What was below `keys/` and is not any more.
+    pub(crate) keys_gone: Arc<[Key]>,
     pub(crate) options: RepositoryOptions,
 }
 
@@ -80,10 +82,6 @@ impl fmt::Debug for Repository {
     }
 }
 
-/// What owners have added that others need, too.
-const ADDITIONS: [RecordKind; 4] =
-    [RecordKind::Identity, RecordKind::Domain, RecordKind::Certificate, RecordKind::Revocation];
-
 impl Repository {
     /// Makes a repository, with one owner file for each of `owners`.
     ///
@@ -119,6 +117,7 @@ impl Repository {
         }
         let (file, own) = write_owner(&*storage, &keys, last).await?;
         config.create(&*storage, 0, &keys.signing).await?;
+        remember_here(&options, &*storage, config.repository, true);
         let folder = KeyFolder::default();
         Opening::of_owner(storage, config, keys, options).for_owner(file, own, &folder)
     }
@@ -127,17 +126,17 @@ impl Repository {
     ///
     /// # Errors
     /// `NotFound` when there is none, `AccessDenied` when the identity opens none of its owner files, `Unsupported`
-    /// for a newer format, `Damaged`.
+    /// for a newer format, `Damaged`, also when another repository stands where this machine knows one.
     pub async fn open(
         storage: Arc<dyn StorageDriver>,
         identity: &OwnerIdentity,
         options: RepositoryOptions,
     ) -> Result<Self> {
         let configs = Config::load(&*storage).await?;
-        let listed: Vec<Key> = storage.list_all("keys/").await?.into_iter().map(|(key, _)| key).collect();
+        let files = storage.list_all("keys/owners/").await?;
         let mut refused =
             Error::new(ErrorKind::Damaged, "the repository has no owner file").context("at", storage.location());
-        for key in listed.iter().filter(|key| key.as_str().starts_with("keys/owners/")) {
+        for (key, _) in &files {
             let opened = match storage.get_bytes(key, MAX_RECORD).await {
                 Ok(file) => OwnerKeys::decrypt(&file, identity),
                 Err(error) => Err(error),
@@ -146,9 +145,11 @@ impl Repository {
                 Ok(keys) => {
                     let owners = keys.signing.verifying()?;
                     if let Some(config) = own_config(&configs, keys.repository, owners) {
-                        let folder =
-                            KeyFolder::read(&*storage, listed.iter().cloned(), keys.repository, owners, &ADDITIONS);
-                        let folder = folder.await?;
+                        if let Err(another) = expect_here(&options, &*storage, keys.repository) {
+                            refused = another;
+                            continue;
+                        }
+                        let folder = KeyFolder::read(&*storage, &options, keys.repository, owners, &ADDITIONS).await?;
                         let file = key.as_str().rsplit('/').next().unwrap_or_default().to_owned();
                         let own = keys.own.clone();
                         return Opening::of_owner(storage, config, keys, options).for_owner(file, own, &folder);
@@ -175,8 +176,8 @@ impl Repository {
         let WriterCredential { repository, owners, signing, recipient, identity, domain } = credential.clone();
         let configs = Config::load(&*storage).await?;
         let config = own_config(&configs, repository, owners).ok_or_else(replaced)?;
-        let listed = storage.list_all("keys/").await?.into_iter().map(|(key, _)| key);
-        let folder = KeyFolder::read(&*storage, listed, repository, owners, &ADDITIONS).await?;
+        expect_here(&options, &*storage, repository)?;
+        let folder = KeyFolder::read(&*storage, &options, repository, owners, &ADDITIONS).await?;
         let config = Config { recipient, ..config };
         let (identities, domains) = (Vec::new(), vec![domain]);
         Opening { storage, config, signing, identities, identity, domains, options }.for_writer(&folder)
@@ -185,6 +186,13 @@ impl Repository {
     /// The repository's id.
     pub fn id(&self) -> RepositoryId {
         self.0.config.repository
+    }
+
+    /// Objects of the owners, below `keys/`, that this machine has seen and that were not there when the repository was
+    /// opened: the storage shows an older state, or has lost them. What they say goes on counting here. The card of an owner is
+    /// named once only, for an owner may have removed it. A repository that is opened without a cache remembers none.
+    pub fn missing_keys(&self) -> &[Key] {
+        &self.0.keys_gone
     }
 
     /// Where it is, for people.
@@ -380,6 +388,7 @@ impl Opening {
         }
         let signers = Signers::new(self.config.repository, self.config.signing, folder, &self.domains);
         let Opening { storage, config, signing, identities, identity, domains, options } = self;
+        remember_here(&options, &*storage, config.repository, false);
         let first = domains.first().ok_or_else(|| Error::new(ErrorKind::Damaged, "the keys name no domain"))?;
         Ok(Repository(Arc::new(Inner {
             domain: first.number,
@@ -392,6 +401,7 @@ impl Opening {
             domains: domains.into(),
             access: Arc::new(access),
             signers: Arc::new(signers),
+            keys_gone: folder.gone().into(),
             options,
         })))
     }

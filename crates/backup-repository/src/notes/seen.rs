@@ -2,6 +2,7 @@
 
 use crate::format::ids::SessionId;
 use crate::format::snapshot::to_ms;
+use crate::keys::store;
 use crate::named::Named;
 use crate::repository::{Inner, Listed};
 use backup_core::{BackupId, Result};
@@ -32,7 +33,7 @@ impl fmt::Display for Missing {
             f,
             "the storage shows an older state than this machine has seen: snapshot {id} is not there, and nobody "
         )?;
-        write!(f, "forgot it (of its series {seen} snapshots were seen, {there} are there)")
+        write!(f, "forgot it (snapshots of its series: seen {seen}, there now {there})")
     }
 }
 
@@ -57,15 +58,6 @@ pub(crate) struct Seen {
 
 fn load(file: &Path) -> Series {
     std::fs::read(file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
-}
-
-/// Not to be able to remember is no reason to fail.
-fn store(file: &Path, series: &Series) -> Option<()> {
-    let folder = file.parent()?;
-    std::fs::create_dir_all(folder).ok()?;
-    let new = tempfile::NamedTempFile::new_in(folder).ok()?;
-    std::fs::write(new.path(), serde_json::to_vec(series).ok()?).ok()?;
-    new.persist(file).ok().map(drop)
 }
 
 fn name(id: &SessionId) -> String {

@@ -127,7 +127,7 @@ async fn what_does_not_count_is_passed_over() {
                 let key = snapshot_key(&ids[left]).unwrap();
                 let bytes = place.storage.get_bytes(&key, 1 << 20).await.unwrap();
                 place.owner.forget(&BackupId(ids[left].to_string())).await.unwrap();
-                place.storage.put_bytes(&key, bytes.into(), &PutOptions::default()).await.unwrap();
+                place.storage.put_bytes(&key, bytes, &PutOptions::default()).await.unwrap();
             }
         }
     }

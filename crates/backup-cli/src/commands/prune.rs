@@ -12,6 +12,8 @@ use std::time::Duration;
 ///
 /// May run at any time, beside pushes and other prunes. Garbage is condemned first; it is deleted by a later prune, once the
 /// grace has passed and the pushes that were under way are over. With `--grace 0`, and nobody pushing, both happen at once.
+///
+/// Needs a little free space, for its records and for what it rewrites, before it frees any; so does forget.
 #[derive(Debug, Args)]
 pub(crate) struct Prune {
     /// Only say what would be done

@@ -150,6 +150,8 @@ class Repository:
 
     def snapshots(self):
         for name in self.names("snapshots"):
+            if any(note == "forgotten" for note, _ in self.signed(f"notes/{name}", 11)):
+                continue
             key, data = f"snapshots/{name}", self.read(f"snapshots/{name}")
             signer, domain, terms, kept = self.writers.get(data[9:25], (self.owners, None, None, None))
             try:
@@ -161,8 +163,7 @@ class Repository:
                 if terms:
                     patterns = (re.escape(p).replace(r"\*", ".*").replace(r"\?", ".") for p in terms["names"])
                     assert any(re.fullmatch(p, head["name"], re.DOTALL) for p in patterns), "its writer may not use this name"
-                    time = int(name[:12], 16)
-                    assert terms["since"] - DAY <= time <= (terms["until"] or time) + DAY, "its writer was not certified then"
+                    assert terms["since"] - DAY <= int(name[:12], 16) <= (terms["until"] or 1 << 60) + DAY, "its writer was not certified then"
                     assert kept is None or kept.get(name) == data[-32:].hex(), "its writer was revoked before"
             except Exception as error:
                 print(f"left out: {key}: {error!r}", file=sys.stderr)
@@ -380,10 +381,7 @@ class Repository:
             os.utime(target, ns=(mtime, mtime))
 
 def main():
-    try:
-        root, identity, command, *rest = sys.argv[1:]
-    except ValueError:
-        raise SystemExit(__doc__)
+    root, identity, command, *rest = sys.argv[1:] if len(sys.argv) > 3 else sys.exit(__doc__)
     repository = Repository(root, identity)
     if command == "list":
         for name, head, _, _ in repository.snapshots():

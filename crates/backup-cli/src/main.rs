@@ -12,7 +12,6 @@ mod listing;
 mod paths;
 mod place;
 mod process;
-mod reference;
 mod screen;
 mod settings;
 mod snapshots;

@@ -1,92 +1,128 @@
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::place::{chosen, open};
-use crate::reference::resolve;
 use crate::screen::{local_time, tame};
-use backup_core::{Backup, Catalogue, Summary};
-use backup_repository::{Note, Repository};
+use backup_core::{Backup, BackupId, Catalogue, Summary};
+use backup_repository::{Missing, Names, Note, Repository};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use tokio::sync::OnceCell;
 
 /// An id is never shown shorter, so that ids of different days look alike.
 const SHORT_ID: usize = 12;
+const HINT: &str = "`backup list` shows what there is";
 
 /// The snapshots of the one repository that a command works on.
 #[derive(Debug)]
-pub(crate) struct Snapshots {
+pub(crate) struct Snapshots<'a> {
+    context: &'a Context,
     pub(crate) repository: Repository,
-    /// Oldest first.
-    pub(crate) all: Vec<Summary>,
+    /// Listed when they are asked for.
+    names: OnceCell<Names>,
 }
 
-impl Snapshots {
-    pub(crate) async fn open(context: &Context) -> Result<Self> {
+impl<'a> Snapshots<'a> {
+    pub(crate) async fn open(context: &'a Context) -> Result<Self> {
         let repository = open(&context.settings, &chosen(context)?).await?;
-        let all = list(context, &repository).await?;
-        Ok(Snapshots { repository, all })
+        Ok(Snapshots { context, repository, names: OnceCell::new() })
     }
 
-    /// The snapshot that a reference on the command line means.
-    pub(crate) fn resolve(&self, reference: &str) -> Result<&Summary> {
-        resolve(reference, &self.all)
+    /// All of them, read, oldest first.
+    pub(crate) async fn all(&self) -> Result<Vec<Summary>> {
+        list(self.context, &self.repository).await
+    }
+
+    /// The snapshot that a reference on the command line means. A whole id means itself.
+    pub(crate) async fn resolve(&self, reference: &str) -> Result<BackupId> {
+        if is_whole_id(reference) {
+            return Ok(BackupId(reference.to_ascii_lowercase()));
+        }
+        let resolved = self.names().await?.resolve(reference).await;
+        resolved.map_err(|error| Failure::from(error).hint_on(Exit::NotFound, HINT))
     }
 
     /// The same, opened.
     pub(crate) async fn backup(&self, reference: &str) -> Result<Arc<dyn Backup>> {
-        Ok(Arc::from(self.repository.open(&self.resolve(reference)?.id).await?))
+        let id = self.resolve(reference).await?;
+        let opened = Catalogue::open(&self.repository, &id).await;
+        Ok(Arc::from(opened.map_err(|error| Failure::from(error).hint_on(Exit::NotFound, HINT))?))
     }
 
-    /// The snapshots that several references mean, each once. All are clear before anything is done to the first.
-    pub(crate) fn resolve_all(&self, references: &[String]) -> Result<Vec<&Summary>> {
-        let mut seen = BTreeSet::new();
-        let all = references.iter().map(|reference| self.resolve(reference)).collect::<Result<Vec<&Summary>>>()?;
-        Ok(all.into_iter().filter(|snapshot| seen.insert(&snapshot.id)).collect())
+    /// The ids that several references mean, each once. All are clear before anything is done to the first.
+    pub(crate) async fn resolve_all(&self, references: &[String]) -> Result<Vec<BackupId>> {
+        let (mut seen, mut all) = (BTreeSet::new(), Vec::new());
+        for reference in references {
+            let id = self.resolve(reference).await?;
+            if seen.insert(id.0.clone()) {
+                all.push(id);
+            }
+        }
+        Ok(all)
     }
 
     /// Changes what is noted of snapshots, and says what holds of each then.
     pub(crate) async fn change_notes(
         &self,
-        context: &Context,
         references: &[String],
         change: impl Fn(&mut Note) + Send + Sync,
         says: impl Fn(&Note) -> String,
     ) -> Result<Exit> {
-        let screen = context.screen();
-        for snapshot in self.resolve_all(references)? {
+        let screen = self.context.screen();
+        let mut snapshots = Vec::new();
+        for id in self.resolve_all(references).await? {
+            snapshots.push(self.repository.summary(&id).await?);
+        }
+        for snapshot in snapshots {
             let note = self.repository.change_note(&snapshot.id, &change).await?;
             if screen.is_json() {
                 let (id, held) = (&snapshot.id.0, note.hold.is_some());
                 screen.json(&json!({ "snapshot": id, "tags": note.tags, "held": held, "hold_reason": note.hold }))?;
             } else {
-                screen.note(format_args!("{}: {}", self.title(snapshot), tame(&says(&note))));
+                screen.note(format_args!("{}: {}", self.title(&snapshot).await?, tame(&says(&note))));
             }
         }
         Ok(Exit::Done)
     }
 
     /// A snapshot as people know it.
-    pub(crate) fn title(&self, snapshot: &Summary) -> String {
-        format!("{} ({}, {})", self.short(snapshot), tame(&snapshot.name), local_time(snapshot.time))
+    pub(crate) async fn title(&self, snapshot: &Summary) -> Result<String> {
+        let id = short(&snapshot.id, self.names().await?.ids());
+        Ok(format!("{id} ({}, {})", tame(&snapshot.name), local_time(snapshot.time)))
     }
 
-    /// As much of an id as tells it from all others.
-    pub(crate) fn short<'a>(&self, snapshot: &'a Summary) -> &'a str {
-        let id = snapshot.id.0.as_str();
-        let others = || self.all.iter().filter(|other| other.id != snapshot.id);
-        let shared = others().map(|other| common(id, &other.id.0) + 1).max().unwrap_or(0);
-        id.get(..shared.max(SHORT_ID)).unwrap_or(id)
+    async fn names(&self) -> Result<&Names> {
+        let listed = async {
+            let names = self.repository.names().await?;
+            warn_of(self.context, &names.missing);
+            Ok(names)
+        };
+        self.names.get_or_try_init(|| listed).await
     }
 }
 
 /// All snapshots, oldest first; says so if the storage shows an older state than this machine has seen.
 pub(crate) async fn list(context: &Context, repository: &Repository) -> Result<Vec<Summary>> {
     let listing = repository.listing().await?;
-    for missing in &listing.missing {
+    warn_of(context, &listing.missing);
+    Ok(listing.snapshots)
+}
+
+/// As much of an id as tells it from all others.
+pub(crate) fn short(id: &BackupId, all: impl Iterator<Item = BackupId>) -> &str {
+    let shared = all.filter(|other| other != id).map(|other| common(&id.0, &other.0) + 1).max().unwrap_or(0);
+    id.0.get(..shared.max(SHORT_ID)).unwrap_or(&id.0)
+}
+
+pub(crate) fn warn_of(context: &Context, missing: &[Missing]) {
+    for missing in missing {
         context.screen().warn(format_args!("{missing}; `backup forget --missing` says that this is as it should be"));
     }
-    Ok(listing.snapshots)
+}
+
+fn is_whole_id(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn common(a: &str, b: &str) -> usize {

@@ -88,6 +88,12 @@ fn a_stranger_with_the_format_page_gets_everything_back() {
         fs::metadata(restored.join("deep/er/nine")).unwrap().ino()
     );
     assert!(fs::metadata(restored.join("sparse")).unwrap().blocks() < 1000, "holes came back as holes");
+    // Forgotten, whatever stands there: the storage kept the object.
+    let object = fs::read(repository.join("snapshots").join(id)).unwrap();
+    backup(&["forget", id]);
+    fs::write(repository.join("snapshots").join(id), object).unwrap();
+    let listed = read(&["list"]);
+    assert!(listed.contains("\"name\": \"first\"") && !listed.contains(id), "{listed}");
 }
 
 #[test]

@@ -6,18 +6,15 @@ use crate::format::ids::{RepositoryId, SessionId};
 use crate::format::owner::{Domain, OwnerIdentity, OwnerKeys, OwnerRecipient};
 use crate::format::record::{MAX_RECORD, RawRecord, RecordKind};
 use crate::format::snapshot::{Head, read_head, snapshot_key, to_ms};
-use crate::keys::{Access, KeyFolder, Signer, Signers, write_owner};
+use crate::keys::{ADDITIONS, Access, KeyFolder, Signer, Signers, expect_here, remember_here, write_owner};
+use crate::named::Named;
 use crate::notes::Folder;
 use crate::options::RepositoryOptions;
-use crate::protocol::Occupant;
 use backup_core::{Error, ErrorKind, Key, Result, StorageDriver, StorageExt};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
-
-/// A tombstone in a snapshot's place is no longer, in bytes; every snapshot is.
-const MAX_TOMBSTONE: u64 = 256;
 
 /// An open repository: its config was found and verified, and an identity opened its keys.
 #[derive(Clone)]
@@ -40,6 +37,8 @@ pub(crate) struct Inner {
     pub(crate) domains: Arc<[Domain]>,
     pub(crate) access: Arc<Access>,
     pub(crate) signers: Arc<Signers>,
+    /// What was below `keys/` and is not any more.
+    pub(crate) keys_gone: Arc<[Key]>,
     pub(crate) options: RepositoryOptions,
 }
 
@@ -83,10 +82,6 @@ impl fmt::Debug for Repository {
     }
 }
 
-/// What owners have added that others need, too.
-const ADDITIONS: [RecordKind; 4] =
-    [RecordKind::Identity, RecordKind::Domain, RecordKind::Certificate, RecordKind::Revocation];
-
 impl Repository {
     /// Makes a repository, with one owner file for each of `owners`.
     ///
@@ -122,6 +117,7 @@ impl Repository {
         }
         let (file, own) = write_owner(&*storage, &keys, last).await?;
         config.create(&*storage, 0, &keys.signing).await?;
+        remember_here(&options, &*storage, config.repository, true);
         let folder = KeyFolder::default();
         Opening::of_owner(storage, config, keys, options).for_owner(file, own, &folder)
     }
@@ -130,17 +126,17 @@ impl Repository {
     ///
     /// # Errors
     /// `NotFound` when there is none, `AccessDenied` when the identity opens none of its owner files, `Unsupported`
-    /// for a newer format, `Damaged`.
+    /// for a newer format, `Damaged`, also when another repository stands where this machine knows one.
     pub async fn open(
         storage: Arc<dyn StorageDriver>,
         identity: &OwnerIdentity,
         options: RepositoryOptions,
     ) -> Result<Self> {
         let configs = Config::load(&*storage).await?;
-        let listed: Vec<Key> = storage.list_all("keys/").await?.into_iter().map(|(key, _)| key).collect();
+        let files = storage.list_all("keys/owners/").await?;
         let mut refused =
             Error::new(ErrorKind::Damaged, "the repository has no owner file").context("at", storage.location());
-        for key in listed.iter().filter(|key| key.as_str().starts_with("keys/owners/")) {
+        for (key, _) in &files {
             let opened = match storage.get_bytes(key, MAX_RECORD).await {
                 Ok(file) => OwnerKeys::decrypt(&file, identity),
                 Err(error) => Err(error),
@@ -149,9 +145,11 @@ impl Repository {
                 Ok(keys) => {
                     let owners = keys.signing.verifying()?;
                     if let Some(config) = own_config(&configs, keys.repository, owners) {
-                        let folder =
-                            KeyFolder::read(&*storage, listed.iter().cloned(), keys.repository, owners, &ADDITIONS);
-                        let folder = folder.await?;
+                        if let Err(another) = expect_here(&options, &*storage, keys.repository) {
+                            refused = another;
+                            continue;
+                        }
+                        let folder = KeyFolder::read(&*storage, &options, keys.repository, owners, &ADDITIONS).await?;
                         let file = key.as_str().rsplit('/').next().unwrap_or_default().to_owned();
                         let own = keys.own.clone();
                         return Opening::of_owner(storage, config, keys, options).for_owner(file, own, &folder);
@@ -178,8 +176,8 @@ impl Repository {
         let WriterCredential { repository, owners, signing, recipient, identity, domain } = credential.clone();
         let configs = Config::load(&*storage).await?;
         let config = own_config(&configs, repository, owners).ok_or_else(replaced)?;
-        let listed = storage.list_all("keys/").await?.into_iter().map(|(key, _)| key);
-        let folder = KeyFolder::read(&*storage, listed, repository, owners, &ADDITIONS).await?;
+        expect_here(&options, &*storage, repository)?;
+        let folder = KeyFolder::read(&*storage, &options, repository, owners, &ADDITIONS).await?;
         let config = Config { recipient, ..config };
         let (identities, domains) = (Vec::new(), vec![domain]);
         Opening { storage, config, signing, identities, identity, domains, options }.for_writer(&folder)
@@ -188,6 +186,13 @@ impl Repository {
     /// The repository's id.
     pub fn id(&self) -> RepositoryId {
         self.0.config.repository
+    }
+
+    /// Objects of the owners, below `keys/`, that this machine has seen and that were not there when the repository was
+    /// opened: the storage shows an older state, or has lost them. What they say goes on counting here. The card of an owner is
+    /// named once only, for an owner may have removed it. A repository that is opened without a cache remembers none.
+    pub fn missing_keys(&self) -> &[Key] {
+        &self.0.keys_gone
     }
 
     /// Where it is, for people.
@@ -245,11 +250,7 @@ impl Inner {
 
     /// The four bytes that sessions of this writer and name have in common.
     pub(crate) fn series(&self, name: &str) -> Result<[u8; 4]> {
-        let mut hasher = blake3::Hasher::new_keyed(&self.keys.index.0);
-        hasher.update(&self.signing.verifying()?.id().0);
-        hasher.update(name.as_bytes());
-        let [a, b, c, d, ..] = *hasher.finalize().as_bytes();
-        Ok([a, b, c, d])
+        Ok(series(&self.keys.index, &self.signing.verifying()?.id(), name))
     }
 
     /// A snapshot that somebody signed who may.
@@ -307,34 +308,24 @@ impl Inner {
 
     /// Every snapshot that is not forgotten, and the notes: a listing of each.
     pub(crate) async fn listed(&self) -> Result<Listed> {
-        let listed = self.storage.list_all("snapshots/").await?;
-        // Read after the snapshots: one that its writer created once more after it was forgotten does not come back.
-        let notes = Folder::read(self).await?;
+        let named = Named::read(self).await?;
         let mut snapshots = Vec::new();
-        for (key, meta) in listed {
-            let id = key.as_str().strip_prefix("snapshots/").and_then(|id| SessionId::from_hex(id).ok());
-            if let Some(id) = id
-                && snapshot_key(&id)? == key
-                && !notes.is_forgotten(self, &id).await?
-                && !(meta.size_bytes <= MAX_TOMBSTONE && is_tombstone(self, &key).await?)
-            {
-                snapshots.push((id, meta.modified));
+        for (id, meta) in named.objects() {
+            if named.stands(self, id).await? {
+                snapshots.push((*id, meta.modified));
             }
         }
-        // Whatever the order in which the storage listed them.
-        snapshots.sort_unstable();
-        Ok(Listed { snapshots, notes })
+        Ok(Listed { snapshots, notes: named.notes })
     }
 }
 
-/// Whether what stands under a snapshot's key says that the session never commits.
-async fn is_tombstone(inner: &Inner, key: &Key) -> Result<bool> {
-    match crate::session::occupant(inner, key).await {
-        Ok(occupant) => Ok(matches!(occupant, Occupant::SnapshotTombstone(_))),
-        // Removed since it was listed.
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
-        Err(error) => Err(error),
-    }
+/// The four bytes that the sessions of a writer have in common that are of one name, in the domain of this key.
+pub(crate) fn series(index: &IndexKey, signer: &SignerId, name: &str) -> [u8; 4] {
+    let mut hasher = blake3::Hasher::new_keyed(&index.0);
+    hasher.update(&signer.0);
+    hasher.update(name.as_bytes());
+    let [a, b, c, d, ..] = *hasher.finalize().as_bytes();
+    [a, b, c, d]
 }
 
 fn not_here(domain: u32) -> Error {
@@ -402,6 +393,7 @@ impl Opening {
         }
         let signers = Signers::new(self.config.repository, self.config.signing, folder, &self.domains);
         let Opening { storage, config, signing, identities, identity, domains, options } = self;
+        remember_here(&options, &*storage, config.repository, false);
         let first = domains.first().ok_or_else(|| Error::new(ErrorKind::Damaged, "the keys name no domain"))?;
         Ok(Repository(Arc::new(Inner {
             domain: first.number,
@@ -414,6 +406,7 @@ impl Opening {
             domains: domains.into(),
             access: Arc::new(access),
             signers: Arc::new(signers),
+            keys_gone: folder.gone().into(),
             options,
         })))
     }

@@ -2,7 +2,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::place::{chosen, open};
-use crate::screen::{Screen, count};
+use crate::screen::{Screen, counted};
 use backup_core::{Catalogue, CheckOptions, ReadData, Report};
 use clap::Args;
 use serde_json::json;
@@ -52,8 +52,7 @@ fn show(screen: &Screen, report: &Report) -> Result<()> {
         }
     }
     out.done()?;
-    let checked: Vec<String> =
-        report.checked.iter().map(|(kind, number)| format!("{} {kind}", count(*number))).collect();
+    let checked: Vec<String> = report.checked.iter().map(|(kind, number)| counted(*number, kind)).collect();
     screen.note(format_args!("checked {}", checked.join(", ")));
     if report.is_clean() {
         screen.note("no damage found");

@@ -5,7 +5,7 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::listing::Listing;
 use crate::screen::{Out, Screen, local_time, tame};
-use crate::snapshots::Snapshots;
+use crate::snapshots::{Snapshots, short};
 use backup_core::{Backup, Catalogue, Component, Entry, Selection, Summary};
 use clap::Args;
 use globset::{GlobBuilder, GlobMatcher};
@@ -47,9 +47,11 @@ impl Find {
         let screen = context.screen();
         let mut found = Found { screen, out: screen.out(), snapshot: None, any: false };
         let mut exit = Exit::Done;
-        for snapshot in self.chosen(&snapshots)? {
-            let heading =
-                format!("{} {} {}", snapshots.short(snapshot), local_time(snapshot.time), tame(&snapshot.name));
+        let chosen = self.chosen(&snapshots).await?;
+        let ids = || chosen.iter().map(|snapshot| snapshot.id.clone());
+        for snapshot in chosen.iter().filter(|snapshot| self.filter.takes(snapshot)) {
+            let id = short(&snapshot.id, ids());
+            let heading = format!("{id} {} {}", local_time(snapshot.time), tame(&snapshot.name));
             found.snapshot = Some((snapshot, Some(heading)));
             let backup = snapshots.repository.open(&snapshot.id).await?;
             for (number, component) in backup.components().iter().enumerate() {
@@ -63,12 +65,16 @@ impl Find {
         Ok(exit)
     }
 
-    fn chosen<'a>(&self, snapshots: &'a Snapshots) -> Result<Vec<&'a Summary>> {
-        let named: Vec<&Summary> = match self.snapshots.as_slice() {
-            [] => snapshots.all.iter().collect(),
-            named => named.iter().map(|reference| snapshots.resolve(reference)).collect::<Result<_>>()?,
-        };
-        Ok(named.into_iter().filter(|snapshot| self.filter.takes(snapshot)).collect())
+    /// Those that were named, or all.
+    async fn chosen(&self, snapshots: &Snapshots<'_>) -> Result<Vec<Summary>> {
+        if self.snapshots.is_empty() {
+            return snapshots.all().await;
+        }
+        let mut named = Vec::new();
+        for id in snapshots.resolve_all(&self.snapshots).await? {
+            named.push(snapshots.repository.summary(&id).await?);
+        }
+        Ok(named)
     }
 }
 

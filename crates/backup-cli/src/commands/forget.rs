@@ -37,35 +37,40 @@ impl Forget {
             return self.missing(context).await;
         }
         let snapshots = Snapshots::open(context).await?;
-        // What cannot be read is in no list, and goes by its whole id.
-        let is_listed = |id: &str| snapshots.all.iter().any(|snapshot| snapshot.id.0 == id);
-        let (unlisted, listed): (Vec<String>, Vec<String>) =
-            self.snapshots.iter().cloned().partition(|id| is_whole_id(id) && !is_listed(&id.to_ascii_lowercase()));
-        let chosen = snapshots.resolve_all(&listed)?;
+        let mut chosen = Vec::new();
+        for id in snapshots.resolve_all(&self.snapshots).await? {
+            match snapshots.repository.summary(&id).await {
+                Ok(snapshot) => chosen.push((id, Some(snapshot))),
+                // What cannot be read goes by its whole id.
+                Err(error) if error.kind() == ErrorKind::Damaged && self.names_whole(&id) => chosen.push((id, None)),
+                Err(error) => return Err(error.into()),
+            }
+        }
         // Nothing goes unless everything may.
-        if let Some(held) = chosen.iter().find(|snapshot| snapshot.held) {
-            let id = snapshots.short(held);
-            return Err(Failure::new(Exit::NoAccess, format!("the snapshot {id} is held"))
-                .hint(format!("`backup release {id}` lets it go")));
+        if let Some((_, Some(held))) = chosen.iter().find(|(_, snapshot)| snapshot.as_ref().is_some_and(|s| s.held)) {
+            let title = snapshots.title(held).await?;
+            return Err(Failure::new(Exit::NoAccess, format!("the snapshot {title} is held"))
+                .hint(format!("`backup release {}` lets it go", held.id)));
         }
         if !self.dry_run {
             record_receipts(context, &snapshots.repository).await;
         }
-        for snapshot in chosen {
+        for (id, snapshot) in chosen {
             if !self.dry_run {
-                let forgotten = snapshots.repository.forget(&snapshot.id).await;
+                let forgotten = snapshots.repository.forget(&id).await;
                 forgotten.map_err(|error| Failure::from(error).hint_on(Exit::NoAccess, HINT))?;
             }
-            self.say(context, &snapshot.id, &snapshots.title(snapshot))?;
-        }
-        for id in unlisted {
-            let id = BackupId(id.to_ascii_lowercase());
-            if !self.dry_run {
-                snapshots.repository.forget(&id).await?;
-            }
-            self.say(context, &id, &id.0)?;
+            let title = match snapshot {
+                Some(snapshot) => snapshots.title(&snapshot).await?,
+                None => id.0.clone(),
+            };
+            self.say(context, &id, &title)?;
         }
         Ok(Exit::Done)
+    }
+
+    fn names_whole(&self, id: &BackupId) -> bool {
+        self.snapshots.iter().any(|named| named.eq_ignore_ascii_case(&id.0))
     }
 
     async fn missing(self, context: &Context) -> Result<Exit> {
@@ -100,8 +105,4 @@ async fn record_receipts(context: &Context, repository: &Repository) {
         }
         _ => {}
     }
-}
-
-fn is_whole_id(text: &str) -> bool {
-    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

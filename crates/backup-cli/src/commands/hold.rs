@@ -26,7 +26,7 @@ impl Hold {
         let hold = |note: &mut Note| {
             note.hold = Some(self.reason.clone().or_else(|| note.hold.take()).unwrap_or_default());
         };
-        snapshots.change_notes(context, &self.snapshots, hold, says).await
+        snapshots.change_notes(&self.snapshots, hold, says).await
     }
 }
 

@@ -2,7 +2,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::screen::{bytes, count, local_time, table, tame, utc_time};
-use crate::snapshots::Snapshots;
+use crate::snapshots::{Snapshots, short};
 use backup_core::{Status, Summary};
 use clap::Args;
 use jiff::civil::DateTime;
@@ -68,8 +68,8 @@ struct SnapshotJson<'a> {
 
 impl List {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit> {
-        let snapshots = Snapshots::open(context).await?;
-        let chosen: Vec<&Summary> = snapshots.all.iter().filter(|snapshot| self.filter.takes(snapshot)).collect();
+        let snapshots = Snapshots::open(context).await?.all().await?;
+        let chosen: Vec<&Summary> = snapshots.iter().filter(|snapshot| self.filter.takes(snapshot)).collect();
         let first = chosen.len().saturating_sub(self.last.unwrap_or(usize::MAX));
         let chosen = chosen.get(first..).unwrap_or_default();
         let screen = context.screen();
@@ -78,10 +78,11 @@ impl List {
             return Ok(Exit::Done);
         }
         if chosen.is_empty() {
-            screen.note(if snapshots.all.is_empty() { "no snapshots yet" } else { "no such snapshots" });
+            screen.note(if snapshots.is_empty() { "no snapshots yet" } else { "no such snapshots" });
             return Ok(Exit::Done);
         }
-        let rows = chosen.iter().map(|snapshot| row(snapshots.short(snapshot), snapshot));
+        let ids = || snapshots.iter().map(|snapshot| snapshot.id.clone());
+        let rows = chosen.iter().map(|snapshot| row(short(&snapshot.id, ids()), snapshot));
         let mut out = screen.out();
         out.line(table(screen, &["id", "time", "name", "host", "tags", "status", ">files", ">size"], rows))?;
         out.done()?;

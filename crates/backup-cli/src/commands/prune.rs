@@ -2,7 +2,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::place::{chosen, open};
-use crate::screen::{Screen, bytes, count, tame};
+use crate::screen::{Screen, bytes, counted, tame};
 use backup_repository::{PruneOptions, PruneReport};
 use clap::Args;
 use serde_json::json;
@@ -12,6 +12,8 @@ use std::time::Duration;
 ///
 /// May run at any time, beside pushes and other prunes. Garbage is condemned first; it is deleted by a later prune, once the
 /// grace has passed and the pushes that were under way are over. With `--grace 0`, and nobody pushing, both happen at once.
+///
+/// Needs a little free space, for its records and for what it rewrites, before it frees any; so does forget.
 #[derive(Debug, Args)]
 pub(crate) struct Prune {
     /// Only say what would be done
@@ -67,14 +69,14 @@ fn show(screen: &Screen, report: &PruneReport, is_dry: bool) -> Result<()> {
         ("condemned", report.packs_condemned, report.bytes_condemned),
     ] {
         if packs > 0 {
-            done.push(format!("{what} {} packs ({})", count(packs), bytes(size)));
+            done.push(format!("{what} {} ({})", counted(packs, "packs"), bytes(size)));
         }
     }
     if report.packs_copied > 0 {
-        done.push(format!("rewrote {} packs", count(report.packs_copied)));
+        done.push(format!("rewrote {}", counted(report.packs_copied, "packs")));
     }
     if report.runs_merged > 0 {
-        done.push(format!("merged {} index runs", count(report.runs_merged)));
+        done.push(format!("merged {}", counted(report.runs_merged, "index runs")));
     }
     match done.is_empty() {
         true => screen.note("nothing to free"),
@@ -84,14 +86,14 @@ fn show(screen: &Screen, report: &PruneReport, is_dry: bool) -> Result<()> {
         screen.note(format_args!("ended session {session}, which was dead"));
     }
     if report.refused > 0 {
-        screen
-            .note(format_args!("the storage refused to delete {} objects: they stay condemned", count(report.refused)));
+        let objects = counted(report.refused, "objects");
+        screen.note(format_args!("the storage refused to delete {objects}, still condemned"));
     }
     for line in &report.waiting {
         screen.note(tame(line));
     }
-    let (packs, size, snapshots) = (count(report.packs), bytes(report.bytes), count(report.snapshots));
-    screen.note(format_args!("{snapshots} snapshots need {packs} packs ({size}), with what is condemned"));
+    let (snapshots, packs) = (counted(report.snapshots, "snapshots"), counted(report.packs, "packs"));
+    screen.note(format_args!("there: {snapshots}, {packs} ({}), with what is condemned", bytes(report.bytes)));
     Ok(())
 }
 

@@ -18,6 +18,6 @@ impl Release {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit> {
         let snapshots = Snapshots::open(context).await?;
         let says = |_: &_| "not held".to_owned();
-        snapshots.change_notes(context, &self.snapshots, |note| note.hold = None, says).await
+        snapshots.change_notes(&self.snapshots, |note| note.hold = None, says).await
     }
 }

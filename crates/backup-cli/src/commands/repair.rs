@@ -3,7 +3,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::place::{chosen, open};
-use crate::screen::{Screen, count};
+use crate::screen::{Screen, counted};
 use backup_repository::RepairReport;
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -51,18 +51,18 @@ fn show(screen: &Screen, report: &RepairReport) -> Result<()> {
             "packs_unreadable": report.packs_unreadable,
         }));
     }
-    let (packs, chunks) = (count(report.packs_listed), count(report.chunks_listed));
+    let (packs, chunks) = (counted(report.packs_listed, "packs"), counted(report.chunks_listed, "chunks"));
     match report.packs_listed {
         0 => screen.note("every pack that can be read is in the index"),
-        _ => screen.note(format_args!("listed {packs} packs with {chunks} chunks again")),
+        _ => screen.note(format_args!("listed {packs} with {chunks} again")),
     }
     if !report.runs_unreadable.is_empty() {
-        let runs = count(report.runs_unreadable.len() as u64);
-        screen.note(format_args!("{runs} index runs cannot be read: the next prune takes them away"));
+        let runs = counted(report.runs_unreadable.len() as u64, "index runs");
+        screen.note(format_args!("{runs} cannot be read; the next prune takes such away"));
     }
     if !report.packs_unreadable.is_empty() {
-        let packs = count(report.packs_unreadable.len() as u64);
-        screen.note(format_args!("{packs} packs cannot be read: `backup check` says which snapshots that affects"));
+        let packs = counted(report.packs_unreadable.len() as u64, "packs");
+        screen.note(format_args!("{packs} cannot be read: `backup check` says which snapshots that affects"));
     }
     Ok(())
 }

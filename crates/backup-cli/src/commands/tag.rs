@@ -2,17 +2,18 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::snapshots::Snapshots;
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 /// Change the tags of snapshots
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("change").required(true).multiple(true).args(["add", "remove", "set"])))]
 pub(crate) struct Tag {
     /// Which snapshots
     #[arg(required = true, value_name = "SNAPSHOT")]
     snapshots: Vec<String>,
 
     /// Add this tag; may be given several times
-    #[arg(long, value_name = "TAG", required_unless_present_any = ["remove", "set"])]
+    #[arg(long, value_name = "TAG")]
     add: Vec<String>,
 
     /// Remove this tag; may be given several times
@@ -35,7 +36,7 @@ impl Tag {
             [] => "no tags".to_owned(),
             tags => format!("tags {}", tags.join(" ")),
         };
-        snapshots.change_notes(context, &self.snapshots, |note| self.change(&mut note.tags), says).await
+        snapshots.change_notes(&self.snapshots, |note| self.change(&mut note.tags), says).await
     }
 
     fn change(&self, tags: &mut Vec<String>) {

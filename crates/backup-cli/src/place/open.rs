@@ -29,13 +29,13 @@ pub(crate) async fn open(settings: &Settings, location: &Location) -> Result<Rep
             Way::Identity(identity, file) => (identity, Some(file)),
             Way::Writer(credential) => {
                 let opened = Repository::open_as_writer(storage, &credential, options).await;
-                return opened.map_err(|error| location.missing(error));
+                return opened.map(|repository| told(settings, repository)).map_err(|error| location.missing(error));
             }
             Way::Passphrase(passphrase) => (passphrase, None),
             Way::Ask => (OwnerIdentity::Passphrase(ask(&format!("Passphrase of {location}: "))?), None),
         };
         match Repository::open(storage.clone(), &identity, options.clone()).await {
-            Ok(repository) => return Ok(repository),
+            Ok(repository) => return Ok(told(settings, repository)),
             Err(error) if error.kind() == ErrorKind::AccessDenied => refused = error,
             Err(error) => {
                 let unclear = file.filter(|_| error.kind() == ErrorKind::InvalidInput);
@@ -46,6 +46,19 @@ pub(crate) async fn open(settings: &Settings, location: &Location) -> Result<Rep
         }
     }
     Err(Failure::from(refused).hint(HINT))
+}
+
+/// Says so if the storage shows less of the owners' work than this machine has seen.
+fn told(settings: &Settings, repository: Repository) -> Repository {
+    for key in repository.missing_keys() {
+        let what = "this machine has seen it, and it is not there any more";
+        let advice = match key.as_str().starts_with("keys/cards/") {
+            true => "unless an owner removed that owner, the storage shows an older state",
+            false => "the storage shows an older state, or has lost it; what it says goes on counting here",
+        };
+        settings.screen.warn(format_args!("{key}: {what}: {advice}"));
+    }
+    repository
 }
 
 /// Opens the default repository; where there is nothing yet, makes it.

@@ -1,7 +1,7 @@
 //! One line at the bottom of the terminal: files, bytes, rate, and the time left once the total is known.
 
 use super::progress::Counts;
-use super::text::count;
+use super::text::{count, counted};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -18,10 +18,13 @@ pub(super) fn show(bar: &ProgressBar) {
 /// Brings the bar up to date.
 pub(super) fn draw(bar: &ProgressBar, counts: &Counts) {
     let (done, found) = (counts.files_done.load(Relaxed), counts.files_found.load(Relaxed));
-    let of = if found > done { format!(" of {}", count(found)) } else { String::new() };
+    let files = match found > done {
+        true => format!("{} of {}", count(done), counted(found, "files")),
+        false => counted(done, "files"),
+    };
     let failed = counts.failed.load(Relaxed);
     let failed = if failed > 0 { format!(" · {} failed", count(failed)) } else { String::new() };
-    bar.set_message(format!("{}{of} files{failed}", count(done)));
+    bar.set_message(format!("{files}{failed}"));
     let total = counts.bytes_found.load(Relaxed);
     if counts.all_found.load(Relaxed) && total > 0 && bar.length() != Some(total) {
         bar.set_length(total);

@@ -10,7 +10,7 @@ mod text;
 pub(crate) use paint::Paint;
 pub(crate) use progress::Progress;
 pub(crate) use table::table;
-pub(crate) use text::{bytes, count, duration, local_time, tame, utc_time};
+pub(crate) use text::{bytes, count, counted, duration, local_time, tame, utc_time};
 
 use crate::failure::{Failure, Result};
 use indicatif::ProgressBar;

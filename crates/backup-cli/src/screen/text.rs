@@ -15,6 +15,22 @@ pub(crate) fn count(count: u64) -> String {
     HumanCount(count).to_string()
 }
 
+/// `1 pack`, `1,234 packs`: how many of what a plural names.
+pub(crate) fn counted(number: u64, plural: &str) -> String {
+    if number != 1 {
+        return format!("{} {plural}", count(number));
+    }
+    // Of the words the last plural one counts: "index runs", "packs read".
+    let mut words: Vec<Cow<'_, str>> = plural.split(' ').map(Cow::Borrowed).collect();
+    if let Some(word) = words.iter_mut().rfind(|word| word.ends_with('s')) {
+        *word = match word.strip_suffix("ies") {
+            Some(stem) => Cow::Owned(format!("{stem}y")),
+            None => Cow::Owned(word.trim_end_matches('s').to_owned()),
+        };
+    }
+    format!("1 {}", words.join(" "))
+}
+
 /// `0.4 s`, `3 min 12 s`, `2 h 05 min`.
 pub(crate) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
@@ -59,6 +75,16 @@ mod tests {
         assert_eq!(bytes(0), "0 B");
         assert_eq!(bytes(1536), "1.50 KiB");
         assert_eq!(count(1_234_567), "1,234,567");
+        for (number, plural, text) in [
+            (0, "packs", "0 packs"),
+            (1, "packs", "1 pack"),
+            (1, "index runs", "1 index run"),
+            (1, "packs read", "1 pack read"),
+            (1, "entries", "1 entry"),
+            (1_234, "files", "1,234 files"),
+        ] {
+            assert_eq!(counted(number, plural), text);
+        }
         for (millis, text) in [(420, "0.4 s"), (59_900, "59.9 s"), (192_000, "3 min 12 s"), (7_500_000, "2 h 05 min")] {
             assert_eq!(duration(Duration::from_millis(millis)), text);
         }

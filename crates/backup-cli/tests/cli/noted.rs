@@ -130,3 +130,11 @@ fn what_dead_runs_left_is_undone() {
     assert!(left.exists() && torn.exists(), "for a person to look");
     assert_eq!(world.run(["undo"]).code, 1);
 }
+
+#[test]
+fn a_tag_without_a_change_names_all_that_can_be_changed() {
+    let (world, _) = pushed(&["a"]);
+    let refused = world.run(["tag", "--repo", "repo", "latest"]);
+    assert_eq!(refused.code, 2, "{refused}");
+    assert!(["--add", "--remove", "--set"].iter().all(|option| refused.err.contains(option)), "{refused}");
+}

@@ -36,9 +36,9 @@ fn a_bar_shows_while_a_program_runs() {
     let world = World::with_repository();
     let push = ["push", "--repo", "repo", "--as", "x", "--", "sleep", "0.5"];
     let ran = on_a_terminal(&world, &push, "", &[]);
-    assert!(ran.text().contains("files ·"), "no bar: {ran}");
+    assert!(ran.text().contains("1 file ·"), "no bar: {ran}");
     let quiet = on_a_terminal(&world, &[&push[..3], &["--quiet"], &push[3..]].concat(), "", &[]);
-    assert!(!quiet.text().contains("files ·"), "a bar: {quiet}");
+    assert!(!quiet.text().contains(" file ·"), "a bar: {quiet}");
 }
 
 #[test]

@@ -1,19 +1,50 @@
+use super::seen::SeenKeys;
 use crate::crypto::VerifyingKey;
 use crate::format::ids::RepositoryId;
 use crate::format::record::{self, MAX_RECORD, RawRecord, RecordKind};
+use crate::options::RepositoryOptions;
 use crate::repository::Inner;
 use backup_core::{Error, ErrorKind, Key, Result, StorageDriver, StorageExt};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+/// What owners have added that all others need, too.
+pub(crate) const ADDITIONS: [RecordKind; 4] =
+    [RecordKind::Identity, RecordKind::Domain, RecordKind::Certificate, RecordKind::Revocation];
 /// Objects read at once.
 const AT_ONCE: usize = 16;
 /// No object below `keys/` is longer, but for revocations.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// What owners have signed below `keys/`: the payloads, by key. What is not validly signed counts as not there.
+/// What owners have signed below `keys/`. What is not validly signed counts as not there, unless this machine has seen
+/// what stood there before: nothing that owners sign is ever taken back but cards.
 #[derive(Default)]
-pub(crate) struct KeyFolder(BTreeMap<Key, Vec<u8>>);
+pub(crate) struct KeyFolder {
+    signed: BTreeMap<Key, Signed>,
+    /// What was seen and is not there any more.
+    gone: Vec<Key>,
+}
+
+struct Signed {
+    object: Vec<u8>,
+    payload: Vec<u8>,
+}
+
+impl Signed {
+    /// An object, if an owner signed it as this kind and under this key.
+    fn of(
+        kind: RecordKind,
+        repository: &RepositoryId,
+        owners: &VerifyingKey,
+        key: &Key,
+        object: Vec<u8>,
+    ) -> Option<Self> {
+        let raw = RawRecord::parse(&object).ok()?;
+        raw.verify(kind, repository, key.as_str(), owners).ok()?;
+        let payload = raw.payload.to_vec();
+        Some(Signed { object, payload })
+    }
+}
 
 /// What a key below `keys/` should hold; none for owner files and what is foreign.
 pub(crate) fn kind_of(key: &Key) -> Option<RecordKind> {
@@ -36,36 +67,57 @@ pub(crate) fn number_of(key: &Key) -> Option<u32> {
 }
 
 impl KeyFolder {
-    /// Reads those of the listed objects whose kind is wanted.
+    /// Reads those of the objects whose kind is wanted, as they are listed now and as this machine has seen them.
     ///
     /// # Errors
     /// What the storage said.
     pub(crate) async fn read(
         storage: &dyn StorageDriver,
-        listed: impl Iterator<Item = Key>,
+        options: &RepositoryOptions,
         repository: RepositoryId,
         owners: VerifyingKey,
         wanted: &[RecordKind],
     ) -> Result<Self> {
-        let read = listed.filter_map(|key| Some((kind_of(&key).filter(|kind| wanted.contains(kind))?, key)));
+        // Asked for before the listing: what another process sees between the two is not missing.
+        let seen = SeenKeys::load(options, storage, repository);
+        let listed: BTreeSet<Key> = storage.list_all("keys/").await?.into_iter().map(|(key, _)| key).collect();
+        let wants = |key: Key| Some((kind_of(&key).filter(|kind| wanted.contains(kind))?, key));
+        let read: Vec<(RecordKind, Key)> = listed.iter().cloned().filter_map(wants).collect();
         let read = stream::iter(read).map(|(kind, key)| async move {
             let limit = if kind == RecordKind::Revocation { MAX_RECORD } else { MAX_BYTES };
-            let bytes = match storage.get_bytes(&key, limit).await {
-                Ok(bytes) => bytes,
-                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Damaged) => return Ok(None),
-                Err(error) => return Err(error),
-            };
-            let payload = RawRecord::parse(&bytes)
-                .and_then(|raw| raw.verify(kind, &repository, key.as_str(), &owners).map(|()| raw.payload.to_vec()));
-            Ok::<_, Error>(payload.ok().map(|payload| (key, payload)))
+            match storage.get_bytes(&key, limit).await {
+                Ok(bytes) => Ok(Signed::of(kind, &repository, &owners, &key, bytes.into()).map(|signed| (key, signed))),
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Damaged) => Ok(None),
+                Err(error) => Err::<_, Error>(error),
+            }
         });
         let found: Vec<_> = read.buffer_unordered(AT_ONCE).try_collect().await?;
-        Ok(KeyFolder(found.into_iter().flatten().collect()))
+        let mut signed: BTreeMap<Key, Signed> = found.into_iter().flatten().collect();
+        let mut gone = seen.cards_gone(&listed);
+        for (kind, key, object) in seen.of(wanted) {
+            if !signed.contains_key(&key)
+                && let Some(before) = Signed::of(kind, &repository, &owners, &key, object)
+            {
+                gone.push(key.clone());
+                signed.insert(key, before);
+            }
+        }
+        if wanted == ADDITIONS {
+            seen.remember(signed.iter().map(|(key, signed)| (key, signed.object.as_slice())), &listed);
+        }
+        Ok(KeyFolder { signed, gone })
+    }
+
+    /// What this machine has seen and is not there any more. A card is named once, since owners remove owners; of the rest
+    /// all that was said goes on counting here.
+    pub(crate) fn gone(&self) -> &[Key] {
+        &self.gone
     }
 
     /// Every key and payload of a kind, in the order of the keys.
     pub(crate) fn of(&self, kind: RecordKind) -> impl Iterator<Item = (&Key, &[u8])> {
-        self.0.iter().filter(move |(key, _)| kind_of(key) == Some(kind)).map(|(key, payload)| (key, payload.as_slice()))
+        let of_kind = self.signed.iter().filter(move |(key, _)| kind_of(key) == Some(kind));
+        of_kind.map(|(key, signed)| (key, signed.payload.as_slice()))
     }
 
     /// What is numbered, in the order of the numbers.
@@ -75,7 +127,7 @@ impl KeyFolder {
 
     /// One payload.
     pub(crate) fn get(&self, key: &Key) -> Option<&[u8]> {
-        self.0.get(key).map(Vec::as_slice)
+        self.signed.get(key).map(|signed| signed.payload.as_slice())
     }
 }
 
@@ -99,6 +151,6 @@ pub(super) async fn publish(inner: &Inner, kind: RecordKind, key: &Key, payload:
 
 /// What owners have signed of these kinds, now.
 pub(super) async fn read_now(inner: &Inner, wanted: &[RecordKind]) -> Result<KeyFolder> {
-    let listed = inner.storage.list_all("keys/").await?.into_iter().map(|(key, _)| key);
-    KeyFolder::read(&*inner.storage, listed, inner.config.repository, inner.config.signing, wanted).await
+    let Inner { storage, options, config, .. } = inner;
+    KeyFolder::read(&**storage, options, config.repository, config.signing, wanted).await
 }

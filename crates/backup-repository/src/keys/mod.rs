@@ -5,6 +5,7 @@ mod folder;
 mod info;
 mod owners;
 mod pattern;
+mod seen;
 mod signers;
 mod succession;
 #[cfg(test)]
@@ -12,10 +13,11 @@ mod tests;
 mod writers;
 
 pub(crate) use access::Access;
-pub(crate) use folder::{KeyFolder, kind_of};
+pub(crate) use folder::{ADDITIONS, KeyFolder, kind_of};
 pub use info::{Keys, OwnerInfo, WriterInfo};
 pub(crate) use owners::write_owner;
 pub(crate) use pattern::fits;
+pub(crate) use seen::{expect_here, remember_here, store};
 pub(crate) use signers::{Signer, Signers};
 pub use succession::Rotated;
 pub use writers::WriterSpec;

@@ -1,5 +1,6 @@
 use super::access::Access;
 use super::folder::read_now;
+use super::seen::SeenKeys;
 use super::succession::refuse_stale;
 use crate::crypto::{Identity, random};
 use crate::format::addition::Card;
@@ -115,6 +116,7 @@ impl Repository {
                 "the other owners were removed meanwhile: nothing was done",
             ));
         }
+        SeenKeys::load(&inner.options, &*inner.storage, inner.config.repository).drop_card(&card_key(id)?);
         Ok(())
     }
 }

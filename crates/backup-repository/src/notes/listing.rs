@@ -5,7 +5,7 @@ use super::seen::{Missing, Seen};
 use crate::format::ids::SessionId;
 use crate::format::snapshot::Head;
 use crate::repository::{Inner, Listed, Repository};
-use backup_core::{ErrorKind, Event, Observer, Result, Summary};
+use backup_core::{BackupId, Error, ErrorKind, Event, Observer, Result, Summary};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 /// The snapshots of a repository, and those that should be there.
@@ -37,6 +37,18 @@ impl Repository {
         seen.remember(&listed, &missing, snapshots.iter().map(|(id, _)| id));
         snapshots.sort_by(|(_, a), (_, b)| (a.time, &a.id).cmp(&(b.time, &b.id)));
         Ok(Listing { snapshots: snapshots.into_iter().map(|(_, summary)| summary).collect(), missing })
+    }
+}
+
+impl Repository {
+    /// One snapshot, as it is noted now; when it came is a listing's to show.
+    ///
+    /// # Errors
+    /// `NotFound`, also for one that is forgotten; `Damaged`; `Unsupported` for what a newer version wrote; what the
+    /// storage said.
+    pub async fn summary(&self, id: &BackupId) -> Result<Summary> {
+        let session = SessionId::from_hex(&id.0)?;
+        summary(&self.0, &session, &self.0.snapshot(&session).await?.head).await
     }
 }
 
@@ -77,9 +89,13 @@ async fn read_one(
 /// The summary of a snapshot as it is noted now; receipts are a listing's to show.
 ///
 /// # Errors
-/// What the storage said; `Unsupported` for what a newer version wrote.
+/// `NotFound` for one that is forgotten; what the storage said; `Unsupported` for what a newer version wrote.
 pub(crate) async fn summary(inner: &Inner, id: &SessionId, head: &Head) -> Result<Summary> {
-    noted(inner, &Folder::read_one(inner, id).await?, id, head).await
+    let notes = Folder::read_one(inner, id).await?;
+    if notes.is_forgotten(inner, id).await? {
+        return Err(Error::new(ErrorKind::NotFound, "the snapshot is forgotten").context("snapshot", id));
+    }
+    noted(inner, &notes, id, head).await
 }
 
 async fn noted(inner: &Inner, notes: &Folder, id: &SessionId, head: &Head) -> Result<Summary> {

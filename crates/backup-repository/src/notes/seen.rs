@@ -2,6 +2,8 @@
 
 use crate::format::ids::SessionId;
 use crate::format::snapshot::to_ms;
+use crate::keys::store;
+use crate::named::Named;
 use crate::repository::{Inner, Listed};
 use backup_core::{BackupId, Result};
 use serde::{Deserialize, Serialize};
@@ -31,7 +33,7 @@ impl fmt::Display for Missing {
             f,
             "the storage shows an older state than this machine has seen: snapshot {id} is not there, and nobody "
         )?;
-        write!(f, "forgot it (of its series {seen} snapshots were seen, {there} are there)")
+        write!(f, "forgot it (snapshots of its series: seen {seen}, there now {there})")
     }
 }
 
@@ -58,15 +60,6 @@ fn load(file: &Path) -> Series {
     std::fs::read(file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
 }
 
-/// Not to be able to remember is no reason to fail.
-fn store(file: &Path, series: &Series) -> Option<()> {
-    let folder = file.parent()?;
-    std::fs::create_dir_all(folder).ok()?;
-    let new = tempfile::NamedTempFile::new_in(folder).ok()?;
-    std::fs::write(new.path(), serde_json::to_vec(series).ok()?).ok()?;
-    new.persist(file).ok().map(drop)
-}
-
 fn name(id: &SessionId) -> String {
     hex::encode(id.series())
 }
@@ -89,6 +82,19 @@ impl Seen {
     /// The newest of every series.
     pub(crate) fn ids(&self) -> impl Iterator<Item = SessionId> {
         self.series.values().map(|newest| newest.id)
+    }
+
+    /// Whether all that was remembered is there or forgotten, so that nothing is missing.
+    ///
+    /// # Errors
+    /// What the storage said.
+    pub(crate) async fn is_complete(&self, inner: &Inner, named: &Named) -> Result<bool> {
+        for Newest { id, .. } in self.series.values() {
+            if !named.stands(inner, id).await? && !named.notes.is_forgotten(inner, id).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// What was remembered and is neither listed nor forgotten.
@@ -146,14 +152,16 @@ impl Seen {
     }
 }
 
-/// Remembers a snapshot that this machine has made, the last of so many, unless its series misses another.
+/// Remembers a snapshot that this machine has made or taken, the last of so many, unless its series misses another.
 pub(crate) fn remember_own(inner: &Inner, id: SessionId, count: u64, missing: &[Missing]) {
     let Some(file) = Seen::load(inner).file else { return };
     let mut series = load(&file);
     let own = Newest { id, count, at: to_ms(SystemTime::now()) };
-    let newest = series.entry(name(&id)).or_insert(own);
-    if newest.id < id && !missing.iter().any(|missing| missing.id.0 == newest.id.to_string()) {
-        *newest = own;
+    match series.get(&name(&id)) {
+        Some(newest) if newest.id >= id || missing.iter().any(|missing| missing.id.0 == newest.id.to_string()) => {}
+        _ => {
+            series.insert(name(&id), own);
+            store(&file, &series);
+        }
     }
-    store(&file, &series);
 }

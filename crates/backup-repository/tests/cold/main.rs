@@ -50,13 +50,14 @@ struct Cost {
     text: String,
 }
 
-/// Opens the repository where nothing of it is known, and takes one file.
-async fn cost_of_one(storage: &Arc<Counting>, identity: &OwnerIdentity, id: &BackupId, round: u64, file: u64) -> Cost {
+/// Opens the repository where nothing of it is known, and takes one file of the snapshot that a reference means.
+async fn cost_of_one(storage: &Arc<Counting>, identity: &OwnerIdentity, meant: &str, round: u64, file: u64) -> Cost {
     let cache = tempfile::tempdir().unwrap();
     let options = RepositoryOptions::default().with_cache_dir(cache.path());
     storage.reset();
     let repository = Repository::open(storage.clone(), identity, options).await.unwrap();
-    let (pulled, lost) = memory::pull(&repository, id, &Million::select(file)).await.unwrap();
+    let id = repository.names().await.unwrap().resolve(meant).await.unwrap();
+    let (pulled, lost) = memory::pull(&repository, &id, &Million::select(file)).await.unwrap();
     assert!(lost.is_empty(), "{lost:?}");
     let content = tree(round).content(file);
     let (_, bytes) = pulled.into_values().find(|(entry, _)| entry.has_content()).unwrap();
@@ -99,8 +100,8 @@ async fn one_file_of_a_million_costs_few_objects_and_little_more_than_its_bytes(
             repository.prune(&options, Arc::new(Silent), &Stop::new()).await.unwrap();
         }
         let runs = storage.list_all("index/").await.unwrap().len();
-        for file in chosen {
-            let cost = cost_of_one(&storage, &identity, &id, ROUNDS, file).await;
+        for (file, meant) in chosen.into_iter().zip([&id.0, "latest", "latest:n"]) {
+            let cost = cost_of_one(&storage, &identity, meant, ROUNDS, file).await;
             println!("{files} files, {runs} runs, {}", cost.text);
             assert!(cost.read.bytes <= MAX_BYTES, "{}", cost.text);
             // Each run that no prune has merged is one object more.

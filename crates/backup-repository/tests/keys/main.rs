@@ -13,6 +13,7 @@ mod pruned;
 mod races;
 mod revoked;
 mod rotation;
+mod seen;
 mod storage;
 mod writers;
 

@@ -34,7 +34,7 @@ async fn a_storage_that_forgets_brings_back_what_was_before() {
     place.owner().await.revoke_writer(&credential.id().unwrap()).await.unwrap();
     place.owner().await.rotate().await.unwrap();
 
-    // No client remembers that there was more; docs/threat-model.md says so.
+    // Who has no cache does not remember that there was more; docs/threat-model.md says so.
     for key in [format!("keys/writers/{}.revoked", credential.id().unwrap()), "keys/identity/1".into()] {
         place.storage.delete(&[Key::new(key).unwrap()]).await.unwrap();
     }

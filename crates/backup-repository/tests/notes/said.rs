@@ -155,3 +155,18 @@ async fn notes_cost_a_listing_and_one_object_for_each_snapshot_that_has_some() {
     let calls = |method, prefix| counting.tally_under(method, prefix).calls;
     assert_eq!((calls(Method::List, "notes/"), calls(Method::Get, "notes/")), (1, 2));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_forgotten_does_not_open_whatever_stands_there() {
+    let place = Place::new().await;
+    let id = place.push("n").await;
+    let key = Key::new(format!("snapshots/{id}")).unwrap();
+    let kept = place.storage.get_bytes(&key, 1 << 20).await.unwrap();
+    place.owner().await.forget(&id).await.unwrap();
+    // A storage that keeps what is deleted.
+    place.storage.put_bytes(&key, kept, &PutOptions::default()).await.unwrap();
+    let owner = place.owner().await;
+    assert_eq!(owner.list().await.unwrap().len(), 0);
+    assert_eq!(kind(owner.open(&id).await.map(drop)), ErrorKind::NotFound);
+    assert_eq!(kind(owner.summary(&id).await), ErrorKind::NotFound);
+}

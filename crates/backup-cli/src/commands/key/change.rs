@@ -3,6 +3,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::place::{chosen, new_passphrase, open};
+use crate::screen::counted;
 use backup_core::ErrorKind;
 use backup_repository::OwnerRecipient;
 use clap::Args;
@@ -64,8 +65,9 @@ impl Remove {
                 if screen.is_json() {
                     screen.json(&json!({ "writer": id, "snapshots_kept": kept }))?;
                 } else {
+                    let kept = counted(kept as u64, "snapshots");
                     screen.note(format_args!(
-                        "revoked the writer {id}: {kept} snapshots of it stay; forget those that you do not trust"
+                        "revoked the writer {id}; what it has backed up stays ({kept}): forget what you do not trust"
                     ));
                 }
             }
@@ -110,8 +112,8 @@ impl Rotate {
             )?;
         } else {
             screen.note(format_args!(
-                "new data can be read by {} owners from now on: {}",
-                rotated.owners.len(),
+                "new data can be read by {} from now on: {}",
+                counted(rotated.owners.len() as u64, "owners"),
                 rotated.owners.join(" ")
             ));
         }

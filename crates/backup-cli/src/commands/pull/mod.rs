@@ -21,6 +21,10 @@ use verify::Verify;
 /// Bring a snapshot back
 ///
 /// Paths are reproduced below the target: /home/ann comes back as TARGET/home/ann. Only what differs is written.
+///
+/// Run again, a pull that was killed goes on from there. Files get their names when they are complete, but small new
+/// ones, which are written in one piece: of these a few may have been left short, and until the next pull has mended them
+/// their time of modification is not the stored one. (--overwrite never leaves them as they are.)
 #[derive(Debug, Args)]
 pub(crate) struct Pull {
     /// Which snapshot

@@ -9,7 +9,7 @@ use crate::listing::Listing;
 use crate::place::{Location, open};
 use crate::screen::{Progress, Screen, bytes, count};
 use crate::snapshots;
-use backup_core::{Backup, Batch, Capture, Catalogue, Connection, Entry, Selection, SourceDriver, Spec, Status};
+use backup_core::{Backup, Batch, Capture, Catalogue, Connection, Entry, ErrorKind, Selection, SourceDriver, Spec};
 use backup_drivers::{Files, Local};
 use serde_json::json;
 use std::path::Path;
@@ -59,11 +59,12 @@ pub(super) async fn run(context: &Context, sources: &Sources, places: &[Location
 
 async fn previous(context: &Context, location: &Location, spec: &Spec) -> Result<Option<Box<dyn Backup>>> {
     let repository = open(&context.settings, location).await?;
-    let snapshots = snapshots::list(context, &repository).await?;
-    let latest = snapshots.iter().rfind(|snapshot| snapshot.name == spec.name && snapshot.status != Status::Incomplete);
-    match latest {
-        Some(latest) => Ok(Some(Catalogue::open(&repository, &latest.id).await?)),
-        None => Ok(None),
+    let names = repository.names().await?;
+    snapshots::warn_of(context, &names.missing);
+    match names.resolve(&format!("latest:{}", spec.name)).await {
+        Ok(latest) => Ok(Some(Catalogue::open(&repository, &latest).await?)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

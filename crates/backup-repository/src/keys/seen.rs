@@ -1,0 +1,116 @@
+//! What this machine has seen of owners' work at a place, so that a storage that shows less does not take it back.
+
+use super::folder::kind_of;
+use crate::format::ids::RepositoryId;
+use crate::format::record::RecordKind;
+use crate::options::RepositoryOptions;
+use backup_core::{Error, ErrorKind, Key, Result, StorageDriver};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// The objects below `keys/` that were seen; without a cache none.
+pub(super) struct SeenKeys {
+    file: Option<PathBuf>,
+    /// By key, in hex; empty of cards, of which only the name matters.
+    objects: BTreeMap<String, String>,
+}
+
+/// The repositories that may stand at a place.
+#[derive(Serialize, Deserialize)]
+struct Known {
+    location: String,
+    repositories: Vec<String>,
+}
+
+/// A copy of a repository elsewhere has a memory of its own.
+fn named(what: &str, storage: &dyn StorageDriver) -> String {
+    format!("{what}-{:016x}.json", xxh3_64(storage.location().as_bytes()))
+}
+
+fn load<T: for<'a> Deserialize<'a>>(file: &Path) -> Option<T> {
+    serde_json::from_slice(&std::fs::read(file).ok()?).ok()
+}
+
+/// Writes a file of the cache anew. Not to be able to remember is no reason to fail.
+pub(crate) fn store<T: Serialize>(file: &Path, what: &T) -> Option<()> {
+    let folder = file.parent()?;
+    std::fs::create_dir_all(folder).ok()?;
+    let new = tempfile::NamedTempFile::new_in(folder).ok()?;
+    std::fs::write(new.path(), serde_json::to_vec(what).ok()?).ok()?;
+    new.persist(file).ok().map(drop)
+}
+
+/// Refuses a repository that stands where this machine knows another one.
+///
+/// # Errors
+/// `Damaged`.
+pub(crate) fn expect_here(options: &RepositoryOptions, storage: &dyn StorageDriver, id: RepositoryId) -> Result<()> {
+    let Some(folder) = &options.cache_dir else { return Ok(()) };
+    let file = folder.join(named("place", storage));
+    let Some(Known { repositories, .. }) = load(&file) else { return Ok(()) };
+    if repositories.contains(&id.to_string()) {
+        return Ok(());
+    }
+    let what = "another repository stands in the place of the one that this machine knows; if that is as it should be, \
+                delete the file that remembers it, or add the new id to it";
+    Err(Error::new(ErrorKind::Damaged, what)
+        .context("at", storage.location())
+        .context("expected", repositories.join(" or "))
+        .context("found", id)
+        .context("file", file.display()))
+}
+
+/// Remembers a repository that was opened; one that was made takes the place of what was known.
+pub(crate) fn remember_here(options: &RepositoryOptions, storage: &dyn StorageDriver, id: RepositoryId, is_new: bool) {
+    let Some(folder) = &options.cache_dir else { return };
+    let file = folder.join(named("place", storage));
+    if is_new || load::<Known>(&file).is_none() {
+        store(&file, &Known { location: storage.location(), repositories: vec![id.to_string()] });
+    }
+}
+
+impl SeenKeys {
+    pub(super) fn load(options: &RepositoryOptions, storage: &dyn StorageDriver, id: RepositoryId) -> Self {
+        let folder = options.cache_dir.as_ref().map(|folder| folder.join(id.to_string()));
+        let file = folder.map(|folder| folder.join(named("keys", storage)));
+        SeenKeys { objects: file.as_deref().and_then(load).unwrap_or_default(), file }
+    }
+
+    /// What was seen of these kinds.
+    pub(super) fn of<'a>(&'a self, wanted: &'a [RecordKind]) -> impl Iterator<Item = (RecordKind, Key, Vec<u8>)> + 'a {
+        self.objects.iter().filter_map(move |(key, object)| {
+            let key = Key::new(key).ok()?;
+            let kind = kind_of(&key).filter(|kind| wanted.contains(kind))?;
+            Some((kind, key, hex::decode(object).ok()?))
+        })
+    }
+
+    /// The cards that were seen and are not listed any more. Owners remove owners, so these are missed once.
+    pub(super) fn cards_gone(&self, listed: &BTreeSet<Key>) -> Vec<Key> {
+        let seen = self.objects.keys().filter_map(|key| Key::new(key).ok());
+        seen.filter(|key| kind_of(key) == Some(RecordKind::Card) && !listed.contains(key)).collect()
+    }
+
+    /// Remembers what holds now: the objects, and of what is listed the cards.
+    pub(super) fn remember<'a>(
+        self,
+        objects: impl Iterator<Item = (&'a Key, &'a [u8])>,
+        listed: &BTreeSet<Key>,
+    ) -> Option<()> {
+        let cards = listed.iter().filter(|key| kind_of(key) == Some(RecordKind::Card));
+        let now = objects.map(|(key, object)| (key.to_string(), hex::encode(object)));
+        let now: BTreeMap<String, String> = now.chain(cards.map(|key| (key.to_string(), String::new()))).collect();
+        if now == self.objects {
+            return Some(());
+        }
+        store(&self.file?, &now)
+    }
+
+    /// An owner that this machine has removed is not missed.
+    pub(super) fn drop_card(mut self, card: &Key) -> Option<()> {
+        self.objects.remove(card.as_str())?;
+        store(&self.file?, &self.objects)
+    }
+}

@@ -1,0 +1,208 @@
+//! Which snapshot a person means, found out with as few reads as can be.
+
+use crate::format::ids::SessionId;
+use crate::format::snapshot::Head;
+use crate::named::Named;
+use crate::notes::{Missing, Seen, remember_own};
+use crate::repository::{Inner, Repository, series};
+use backup_core::{BackupId, Error, ErrorKind, Result, Status};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt;
+use std::sync::Arc;
+
+/// Series whose heads are read at once.
+const AT_ONCE: usize = 16;
+/// The most candidates that an error names.
+const MAX_CANDIDATES: usize = 10;
+
+/// The snapshots of a repository by their ids, as a listing showed them. Nothing of them is read before a question needs it.
+pub struct Names {
+    inner: Arc<Inner>,
+    named: Named,
+    /// As [`Listing::missing`](crate::Listing::missing).
+    pub missing: Vec<Missing>,
+}
+
+impl fmt::Debug for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Names").field("ids", &self.named.objects().len()).finish_non_exhaustive()
+    }
+}
+
+impl Repository {
+    /// Lists the names of the snapshots: no object is read, but where this machine misses one.
+    ///
+    /// # Errors
+    /// What the storage said.
+    pub async fn names(&self) -> Result<Names> {
+        let inner = self.0.clone();
+        let seen = Seen::load(&inner);
+        let named = Named::read(&inner).await?;
+        let missing = match seen.is_complete(&inner, &named).await? {
+            true => Vec::new(),
+            false => seen.missing(&inner, &inner.listed().await?).await?,
+        };
+        Ok(Names { inner, named, missing })
+    }
+}
+
+impl Names {
+    /// Every id, oldest first; also of what is damaged, was forgotten and not deleted yet, or never became a snapshot.
+    pub fn ids(&self) -> impl Iterator<Item = BackupId> {
+        self.named.objects().keys().map(|id| BackupId(id.to_string()))
+    }
+
+    /// The snapshot that a reference means: the beginning of an id, `latest`, or `latest:NAME`. The latest one is never
+    /// incomplete, and `latest` alone means something only where all snapshots have one name. An id is as in the listing:
+    /// whether what it names can be read shows when it is opened.
+    ///
+    /// Of the latest one of a name a head is read, or a few; for `latest` one for each writer and name; for the beginning
+    /// of an id those that begin so, if there are several.
+    ///
+    /// # Errors
+    /// `NotFound`; `InvalidInput` when several are meant; what the storage said.
+    pub async fn resolve(&self, reference: &str) -> Result<BackupId> {
+        let id = match reference.split_once(':') {
+            Some(("latest", name)) => self.latest_of(name).await?,
+            _ if reference == "latest" => self.latest().await?,
+            _ => return self.beginning(&reference.to_ascii_lowercase()).await,
+        };
+        let of_series = self.named.objects().keys().filter(|other| other.series() == id.series());
+        remember_own(&self.inner, id, of_series.count() as u64, &self.missing);
+        Ok(BackupId(id.to_string()))
+    }
+
+    /// The head of a listed snapshot; none for what does not count.
+    async fn head(&self, id: &SessionId) -> Result<Option<(Head, bool)>> {
+        if self.named.notes.is_forgotten(&self.inner, id).await? {
+            return Ok(None);
+        }
+        match self.inner.snapshot(id).await {
+            Ok(found) => {
+                let index = self.inner.index_key_of(found.head.domain)?;
+                let is_genuine = series(index, &found.signer, &found.head.name) == id.series();
+                Ok(Some((found.head, is_genuine)))
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The latest one of a name. It is in a series of one who may sign, so the other series need not be read.
+    async fn latest_of(&self, name: &str) -> Result<SessionId> {
+        let own: HashSet<[u8; 4]> = self.inner.series_of(name).collect();
+        for id in self.named.objects().keys().rev().filter(|id| own.contains(&id.series())) {
+            if let Some((head, _)) = self.head(id).await?
+                && head.name == name
+                && head.status != Status::Incomplete.as_str()
+            {
+                return Ok(*id);
+            }
+        }
+        let names: BTreeSet<String> = self.newest().await?.into_iter().map(|(name, _)| name).collect();
+        if names.is_empty() {
+            return Err(self.none_at_all());
+        }
+        Err(Error::new(ErrorKind::NotFound, format!("there is no snapshot of the name {name:?}"))
+            .context("there are those of", listed(names.into_iter())))
+    }
+
+    async fn latest(&self) -> Result<SessionId> {
+        let newest = self.newest().await?;
+        let names: BTreeSet<&str> = newest.iter().map(|(name, _)| name.as_str()).collect();
+        if names.len() > 1 {
+            let what = "`latest` is not clear: there are snapshots of several names";
+            let names = names.into_iter().map(|name| format!("latest:{name}"));
+            return Err(Error::new(ErrorKind::InvalidInput, what).context("say which:", listed(names)));
+        }
+        newest.into_iter().map(|(_, id)| id).max().ok_or_else(|| self.none_at_all())
+    }
+
+    /// The newest snapshots of every series that can be the latest of something, with their names.
+    async fn newest(&self) -> Result<Vec<(String, SessionId)>> {
+        let mut all: BTreeMap<[u8; 4], Vec<SessionId>> = BTreeMap::new();
+        for id in self.named.objects().keys().rev() {
+            all.entry(id.series()).or_default().push(*id);
+        }
+        let read = stream::iter(all.into_values()).map(|series| async move {
+            let mut found = Vec::new();
+            for id in series {
+                let Some((head, is_genuine)) = self.head(&id).await? else { continue };
+                if head.status != Status::Incomplete.as_str() {
+                    found.push((head.name, id));
+                    // What is older in its series is of the same name. One that only looks like one of the series is
+                    // taken for itself and hides nothing.
+                    if is_genuine {
+                        break;
+                    }
+                }
+            }
+            Ok::<_, Error>(found)
+        });
+        let found: Vec<Vec<_>> = read.buffer_unordered(AT_ONCE).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    async fn beginning(&self, prefix: &str) -> Result<BackupId> {
+        let ids = || self.named.objects().keys().map(SessionId::to_string);
+        let mut named = ids().filter(|id| !prefix.is_empty() && id.starts_with(prefix));
+        match (named.next(), named.next()) {
+            (Some(one), None) => return Ok(BackupId(one)),
+            (None, _) => return Err(no_such(prefix)),
+            _ => {}
+        }
+        let mut found = Vec::new();
+        for id in self.named.objects().keys().filter(|id| id.to_string().starts_with(prefix)) {
+            if let Some((head, _)) = self.head(id).await? {
+                found.push((*id, head.name));
+            }
+            if found.len() > MAX_CANDIDATES {
+                break;
+            }
+        }
+        match found.as_slice() {
+            [] => Err(no_such(prefix)),
+            [(one, _)] => Ok(BackupId(one.to_string())),
+            several => {
+                let candidates = several.iter().map(|(id, name)| format!("{id} ({name})"));
+                Err(Error::new(ErrorKind::InvalidInput, format!("several ids begin with {prefix:?}"))
+                    .context("give more of the id:", listed(candidates)))
+            }
+        }
+    }
+
+    fn none_at_all(&self) -> Error {
+        let what = match self.named.objects().is_empty() {
+            true => "the repository has no snapshot",
+            false => "the repository has no snapshot that is complete and can be read",
+        };
+        Error::new(ErrorKind::NotFound, what)
+    }
+}
+
+impl Inner {
+    /// The series of a name: one for each who may sign snapshots, in each domain.
+    fn series_of(&self, name: &str) -> impl Iterator<Item = [u8; 4]> {
+        self.index_keys().flat_map(move |(domain, index)| {
+            let writers = self.signers.writers().filter(move |writer| writer.domain == domain).map(|writer| writer.id);
+            writers.chain([self.config.signing.id()]).map(move |signer| series(index, &signer, name))
+        })
+    }
+}
+
+fn no_such(prefix: &str) -> Error {
+    Error::new(ErrorKind::NotFound, format!("there is no snapshot {prefix:?}"))
+}
+
+fn listed(words: impl Iterator<Item = String>) -> String {
+    let mut words = words;
+    let mut text = words.by_ref().take(MAX_CANDIDATES).collect::<Vec<_>>().join(", ");
+    if words.next().is_some() {
+        text.push_str(" and others");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

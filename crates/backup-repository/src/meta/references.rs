@@ -4,7 +4,7 @@ use super::leaf_writer::field;
 use super::list_reader::ids_of_list;
 use super::{Content, LEAF, LIST, NODE, damaged, extra, node};
 use crate::format::ids::ChunkId;
-use crate::format::wire::{Fields, take_bytes, take_varint};
+use crate::format::wire::{take_bytes, take_varint};
 use backup_core::Result;
 
 /// Something that a block holds on to.
@@ -73,7 +73,7 @@ fn of_leaf(block: &[u8], each: &mut impl FnMut(Reference)) -> Result<()> {
 
 /// Gives the root of a content list in the message of an entry.
 pub(super) fn of_extra(message: &[u8], each: &mut impl FnMut(Reference)) -> Result<()> {
-    let mut fields = Fields(message);
+    let mut fields = extra::fields(message)?;
     while let Some((field, value)) = fields.next()? {
         if field == extra::LIST
             && let Content::List { id, levels, .. } = extra::decode_list(value.bytes()?)?

@@ -81,7 +81,7 @@ impl Footer {
             .map_err(|e| e.context("pack", pack).context("part", "footer"))?;
         let message = zstd::bulk::decompress(plain, MAX_FOOTER).map_err(|_| damaged(pack, "it does not decompress"))?;
         let (mut segments, mut ids, mut lengths) = (&[][..], &[][..], &[][..]);
-        let mut fields = Fields(&message);
+        let mut fields = Fields::new(&message, &[1, 2, 3])?;
         while let Some((field, value)) = fields.next()? {
             match field {
                 1 => segments = value.bytes()?,

@@ -54,13 +54,15 @@ class Cursor:
         value = self.varint()
         return (value >> 1) ^ -(value & 1)
 
-def message(data):
+def message(data, last, repeated=()):
     fields, cursor = {}, Cursor(data)
     while cursor.more():
         tag = cursor.varint()
         assert tag & 7 in (0, 2), "an unknown type of field"
         value = cursor.varint() if tag & 7 == 0 else cursor.take(cursor.varint())
         fields.setdefault(tag >> 3, []).append(value)
+    assert 15 not in fields, f"of a newer version: {fields[15]}"
+    assert all(len(fields.get(n, ())) < 2 or n in repeated for n in range(last + 1)), "a field stands twice"
     return fields
 
 def one(fields, number, default=None):
@@ -182,8 +184,8 @@ class Repository:
 
     def body(self, key, rest):
         assert rest[:2] == bytes(2), NEWER
-        plain = gcm(self.unwrap(rest[4:68], struct.unpack("<H", rest[2:4])[0]), 0, key.encode(), rest[68:])
-        return json.loads(unzstd(plain, 64 << 20))
+        key_of_body = self.unwrap(rest[4:68], struct.unpack("<H", rest[2:4])[0])
+        return json.loads(unzstd(gcm(key_of_body, 0, key.encode(), rest[68:]), 64 << 20))
 
     def unwrap(self, wrapped, identity):
         file_key = self.identities[identity].file_key(wrapped[:32], wrapped[32:])
@@ -214,7 +216,7 @@ class Repository:
         signer, home, _, _ = self.writers.get(who, (self.owners, domain, None, None))
         assert who == blake3(signer).digest()[:16], "signed by nobody who may"
         Ed25519PublicKey.from_public_bytes(signer).verify(signature, b"backup run 0" + self.id + raw + salt + who + sealed)
-        footer = message(gcm(key, 2 ** 64 - 1, b"run footer" + self.id + raw, sealed))
+        footer = message(gcm(key, 2 ** 64 - 1, b"run footer" + self.id + raw, sealed), 7, (5,))
         assert one(footer, 2, 0) == home == domain and (signer == self.owners or 5 not in footer), "not for its signer to write"
         table, image, at = one(footer, 4), bytearray(), 8
         pages = self.sections(footer)[-1][1]
@@ -278,10 +280,13 @@ class Repository:
     def listed(self, chunk_id, level):
         """The chunk ids below a content list."""
         block = self.chunk(chunk_id)
+        cursor = Cursor(block[2:])
         assert block[0:1] == b"C" and block[1] == level, "not the content list expected"
-        for at in range(2, len(block), 20):
-            child = block[at:at + 20]
-            yield from [child] if level == 1 else self.listed(child, level - 1)
+        while cursor.more():
+            below = [cursor.take(20)] if level == 1 else list(self.listed(cursor.take(20), level - 1))
+            length = sum(self.rows[chunk][0][3] for chunk in below)
+            assert level == 1 or length == int.from_bytes(cursor.take(8), "little"), "a content list tells a wrong length"
+            yield from below
 
     def entries(self, block_id, level):
         block = self.chunk(block_id)
@@ -292,12 +297,12 @@ class Repository:
         assert block[0:1] == b"N" and block[1] == level, "not the node expected"
         cursor = Cursor(block[2:])
         while cursor.more():
-            yield from self.entries(one(message(cursor.take(cursor.varint())), 2), level - 1)
+            yield from self.entries(one(message(cursor.take(cursor.varint()), 5), 2), level - 1)
 
     def leaf(self, data):
-        fields = message(data)
+        fields = message(data, 12, (2,))
         column = {n: Cursor(one(fields, n, b"")) for n in range(3, 11)}
-        attributes = [message(a) for a in fields.get(2, [])]
+        attributes = [message(a, 8, (7,)) for a in fields.get(2, [])]
         path, seconds, nanos = b"", 0, 0
         for _ in range(one(fields, 1, 0)):
             drop, more = column[3].varint(), column[3].varint()
@@ -307,19 +312,18 @@ class Repository:
             seconds = (seconds + step + 2 ** 63) % 2 ** 64 - 2 ** 63
             nanos = nanos + column[9].zigzag() if step == 0 else column[9].varint()
             size, count = column[6].varint(), column[7].varint()
-            extra = message(column[8].take(column[8].varint()))
-            ids = [column[10].take(20) for _ in range(count)]
-            if 7 in extra:
-                ids = list(self.listed(one(extra, 7)[:20], one(extra, 7)[20]))
+            extra = message(column[8].take(column[8].varint()), 7)
+            inline, root = [column[10].take(20) for _ in range(count)], one(extra, 7)
+            ids = list(self.listed(root[:20], root[20])) if root else inline
             yield path, own, extra, None if 1 in own.get(8, []) else seconds * 10 ** 9 + nanos, size, ids
 
     def restore(self, name, into):
         _, head, key, rest = next(s for s in self.snapshots() if s[0].startswith(name))
         self.domain = head["domain"]
         self.load_index(self.domain)
-        late, links = [], {}
+        late = []
         for component in self.body(key, rest)["components"]:
-            tree = component["tree"]
+            tree, links = component["tree"], {}
             for entry in self.entries(bytes.fromhex(tree["id"]), tree["level"]) if tree else []:
                 self.restore_entry(into, entry, late, links)
         for target, own, mtime in reversed(late):
@@ -331,7 +335,7 @@ class Repository:
         assert all(p not in (b"", b".", b"..") and b"/" not in p and b"\0" not in p for p in parts), "a hostile path"
         target = os.path.join(os.fsencode(into), *parts)
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        kind, group = KINDS[one(own, 1)], one(extra, 4, 0)
+        kind, group = KINDS[one(own, 1)], one(extra, 4)
         if kind == "directory":
             os.makedirs(target, exist_ok=True)
             late.append((target, own, mtime))
@@ -339,15 +343,12 @@ class Repository:
             os.symlink(one(extra, 1), target)
             if mtime is not None:
                 os.utime(target, ns=(mtime, mtime), follow_symlinks=False)
-        elif kind in ("file", "stream"):
-            if group and group in links:
-                os.link(links[group], target)
-                return
-            links[group] = target
-            self.write(target, extra, size, ids)
-            self.finish(target, own, mtime)
-        elif kind == "fifo":
-            os.mkfifo(target)
+        elif kind in ("file", "stream", "fifo"):
+            if group in links:
+                return os.link(links[group], target)
+            if group is not None:
+                links[group] = target
+            os.mkfifo(target) if kind == "fifo" else self.write(target, extra, size, ids)
             self.finish(target, own, mtime)
         else:
             print(f"left out: a {kind} at {os.fsdecode(target)}", file=sys.stderr)
@@ -373,7 +374,7 @@ class Repository:
         if os.geteuid() == 0 and 3 in own and 4 in own:
             os.chown(target, one(own, 3) - 1, one(own, 4) - 1)
         for attribute in own.get(7, []):
-            fields = message(attribute)
+            fields = message(attribute, 3)
             os.setxattr(target, one(fields, 1), one(fields, 2, b""))
         if 2 in own:
             os.chmod(target, stat.S_IMODE(one(own, 2) - 1))

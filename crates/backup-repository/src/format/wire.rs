@@ -84,27 +84,73 @@ pub(crate) fn take_bytes<'a>(input: &mut &'a [u8], length: u64) -> Result<&'a [u
     Ok(head)
 }
 
-/// The fields of a message, in order.
-pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
+/// The field of every message that names the features needed to read it: docs/format.md, conventions.
+pub(crate) const REQUIRES: u32 = 15;
+
+/// What this version knows of the features that a message may require.
+const FEATURES: [&[u8]; 0] = [];
+
+/// The fields of a message, in order, but for [`REQUIRES`].
+pub(crate) struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
+    /// Looks at the whole message first, so that nothing of a newer one is taken for damage. `singular` are the known
+    /// fields that are not repeated, all below 64.
+    ///
+    /// # Errors
+    /// `Unsupported` when it requires a feature that is not known, `Damaged` when it is malformed or a singular field
+    /// stands twice.
+    pub(crate) fn new(message: &'a [u8], singular: &[u32]) -> Result<Self> {
+        let mut rest = message;
+        let (mut seen, mut stands_twice) = (0u64, false);
+        while !rest.is_empty() {
+            let (field, value) = take_field(&mut rest)?;
+            if field == REQUIRES {
+                known(value.bytes()?)?;
+            } else if singular.contains(&field) {
+                let bit = 1u64.checked_shl(field).unwrap_or_default();
+                stands_twice |= seen & bit != 0;
+                seen |= bit;
+            }
+        }
+        if stands_twice { Err(malformed("a field stands twice")) } else { Ok(Fields(message)) }
+    }
+
     /// The next field's number and value; none at the end.
     pub(crate) fn next(&mut self) -> Result<Option<(u32, Value<'a>)>> {
-        if self.0.is_empty() {
-            return Ok(None);
-        }
-        let tag = take_varint(&mut self.0)?;
-        let field = u32::try_from(tag >> 3).map_err(|_| malformed("a field number is too large"))?;
-        let value = match tag & 7 {
-            0 => Value::Uint(take_varint(&mut self.0)?),
-            2 => {
-                let length = take_varint(&mut self.0)?;
-                Value::Bytes(take_bytes(&mut self.0, length)?)
+        while !self.0.is_empty() {
+            match take_field(&mut self.0)? {
+                (REQUIRES, _) => {}
+                other => return Ok(Some(other)),
             }
-            _ => return Err(malformed("an unknown type of field")),
-        };
-        Ok(Some((field, value)))
+        }
+        Ok(None)
     }
+}
+
+/// Takes a field off the front of a message.
+fn take_field<'a>(input: &mut &'a [u8]) -> Result<(u32, Value<'a>)> {
+    let tag = take_varint(input)?;
+    let field = u32::try_from(tag >> 3).map_err(|_| malformed("a field number is too large"))?;
+    let value = match tag & 7 {
+        0 => Value::Uint(take_varint(input)?),
+        2 => {
+            let length = take_varint(input)?;
+            Value::Bytes(take_bytes(input, length)?)
+        }
+        _ => return Err(malformed("an unknown type of field")),
+    };
+    Ok((field, value))
+}
+
+fn known(feature: &[u8]) -> Result<()> {
+    if FEATURES.contains(&feature) {
+        return Ok(());
+    }
+    // A long name is cut: it is for people.
+    let name = feature.get(..feature.len().min(100)).unwrap_or_default();
+    Err(Error::new(ErrorKind::Unsupported, "what is stored is of a newer version: a newer backup is needed")
+        .context("requires", String::from_utf8_lossy(name)))
 }
 
 #[cfg(test)]
@@ -118,7 +164,7 @@ mod tests {
             let mut out = Vec::new();
             put_uint(&mut out, 1, n);
             put_bytes(&mut out, 3, &bytes);
-            let mut fields = Fields(&out);
+            let mut fields = Fields::new(&out, &[1, 3]).unwrap();
             if n != 0 { prop_assert_eq!(fields.next().unwrap(), Some((1, Value::Uint(n)))); }
             prop_assert_eq!(fields.next().unwrap(), Some((3, Value::Bytes(&bytes[..]))));
             prop_assert_eq!(fields.next().unwrap(), None);
@@ -126,8 +172,9 @@ mod tests {
 
         #[test]
         fn any_input_ends_or_fails(bytes: Vec<u8>) {
-            let mut fields = Fields(&bytes);
-            while let Ok(Some(_)) = fields.next() {}
+            if let Ok(mut fields) = Fields::new(&bytes, &[]) {
+                while fields.next().unwrap().is_some() {}
+            }
         }
     }
 
@@ -136,7 +183,30 @@ mod tests {
         let mut out = Vec::new();
         put_varint(&mut out, 1 << 3 | 2);
         put_varint(&mut out, u64::MAX);
-        assert!(Fields(&out).next().is_err());
+        assert!(Fields::new(&out, &[]).is_err());
         assert!(take_varint(&mut &[0xff; 11][..]).is_err());
+    }
+
+    #[test]
+    fn a_field_that_is_not_repeated_stands_once() {
+        let mut out = Vec::new();
+        for field in [1, 2, 2, 99, 99] {
+            put_uint(&mut out, field, 7);
+        }
+        assert!(Fields::new(&out, &[1, 3]).is_ok());
+        let twice = Fields::new(&out, &[1, 2]).err().unwrap();
+        assert_eq!(twice.kind(), ErrorKind::Damaged);
+    }
+
+    #[test]
+    fn a_message_that_requires_what_is_not_known_is_newer_whatever_else_it_holds() {
+        let mut out = Vec::new();
+        for field in [1, 1] {
+            put_uint(&mut out, field, 7);
+        }
+        put_bytes(&mut out, REQUIRES, b"folds");
+        let newer = Fields::new(&out, &[1]).err().unwrap();
+        assert_eq!(newer.kind(), ErrorKind::Unsupported);
+        assert!(newer.to_string().contains("folds"), "{newer}");
     }
 }

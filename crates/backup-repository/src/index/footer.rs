@@ -46,7 +46,7 @@ impl Footer {
     pub(super) fn parse(message: &[u8]) -> Result<Self> {
         let (mut kind, mut domain, mut counts, mut blocks) = (0, 0, None, None);
         let (mut replaces, mut first, mut last) = (Vec::new(), None, None);
-        let mut fields = Fields(message);
+        let mut fields = Fields::new(message, &[1, 2, 3, 4, 6, 7])?;
         while let Some((field, value)) = fields.next()? {
             match field {
                 1 => kind = value.u32()?,

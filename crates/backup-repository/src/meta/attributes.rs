@@ -113,7 +113,7 @@ pub(super) fn decode(message: &[u8]) -> Result<Attributes> {
     let mut kind = 0;
     let mut unknown = 0;
     let mut metadata = Metadata::default();
-    let mut fields = Fields(message);
+    let mut fields = Fields::new(message, &[KIND, MODE, UID, GID, USER, GROUP, UNKNOWN])?;
     while let Some((field, value)) = fields.next()? {
         match field {
             KIND => kind = value.uint()?,
@@ -148,7 +148,7 @@ fn less_one(stored: u64) -> Result<Option<u32>> {
 
 fn decode_xattr(message: &[u8], xattrs: &mut BTreeMap<Vec<u8>, Vec<u8>>) -> Result<()> {
     let (mut name, mut content) = (&[][..], &[][..]);
-    let mut fields = Fields(message);
+    let mut fields = Fields::new(message, &[1, 2])?;
     while let Some((field, value)) = fields.next()? {
         match field {
             1 => name = value.bytes()?,

@@ -36,6 +36,12 @@ impl Content {
     }
 }
 
+/// Bytes of an entry's content: its size without the holes.
+pub(crate) fn content_bytes(entry: &Entry) -> u64 {
+    let holes = entry.holes.iter().fold(0u64, |sum, hole| sum.saturating_add(hole.length));
+    entry.size_bytes.unwrap_or(0).saturating_sub(holes)
+}
+
 /// A stored entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Found {

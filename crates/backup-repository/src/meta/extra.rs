@@ -79,10 +79,15 @@ pub(super) fn encode(entry: &Entry, content: &Content, out: &mut Vec<u8>) {
     }
 }
 
+/// The fields of the message.
+pub(super) fn fields(message: &[u8]) -> Result<Fields<'_>> {
+    Fields::new(message, &[TARGET, MAJOR, MINOR, LINK_GROUP, HOLES, FLAGS, LIST])
+}
+
 /// Reads the message.
 pub(super) fn decode(message: &[u8]) -> Result<Extra> {
     let mut extra = Extra::default();
-    let mut fields = Fields(message);
+    let mut fields = fields(message)?;
     while let Some((field, value)) = fields.next()? {
         match field {
             TARGET => extra.target = value.bytes()?.to_vec(),

@@ -26,7 +26,7 @@ pub(crate) fn fuzz_block(bytes: &[u8]) {
     }
     for levels in 0..=MAX_LIST_LEVELS + 1 {
         let root = Content::List { id: ChunkId([0; 20]), levels, chunks: 1000 };
-        let Ok(mut list) = ListReader::new(&root) else { continue };
+        let Ok(mut list) = ListReader::new(&root, 1000) else { continue };
         for _ in 0..2000 {
             match list.next() {
                 Ok(ListStep::Need(_)) if list.provide(&block).is_ok() => {}

@@ -164,7 +164,7 @@ fn take<T>(column: &mut Bytes, read: impl FnOnce(&mut &[u8]) -> Result<T>) -> Re
 /// The fields of a leaf.
 pub(super) fn fields(block: &[u8]) -> Result<Fields<'_>> {
     match block.split_first() {
-        Some((&LEAF, message)) if block.len() <= MAX_BLOCK_BYTES => Ok(Fields(message)),
+        Some((&LEAF, message)) if block.len() <= MAX_BLOCK_BYTES => Fields::new(message, &field::SINGULAR),
         _ => Err(damaged("it is not a leaf")),
     }
 }

@@ -17,6 +17,9 @@ pub(super) mod field {
     pub(in super::super) const EXTRAS: u32 = 8;
     pub(in super::super) const NANOSECONDS: u32 = 9;
     pub(in super::super) const CHUNK_IDS: u32 = 10;
+
+    pub(in super::super) const SINGULAR: [u32; 9] =
+        [ENTRIES, PATHS, ATTRIBUTE_NUMBERS, SECONDS, SIZES, CHUNK_COUNTS, EXTRAS, NANOSECONDS, CHUNK_IDS];
 }
 
 /// What a leaf's writer knows of an attribute message.

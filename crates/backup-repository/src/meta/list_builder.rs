@@ -1,21 +1,29 @@
 use super::cut::ends_list;
+use super::list_reader::item_len;
 use super::{Content, LIST, MAX_INLINE_CHUNKS};
-use crate::format::ids::{CHUNK_ID_LEN, ChunkId};
+use crate::format::ids::ChunkId;
 use backup_core::{Error, ErrorKind, Result};
 
 /// More levels than 2⁶⁴ chunks need.
 pub(super) const MAX_LIST_LEVELS: u8 = 12;
 
 /// Collects the chunk ids of one content. Up to [`MAX_INLINE_CHUNKS`] stay in the entry; more go to content lists, which
-/// are cut where ids say so: a change in the middle of a large file changes one list of each level. Memory: 2048 ids a
+/// are cut where ids say so: a change in the middle of a large file changes one list of each level. Memory: 2048 items a
 /// level.
 #[derive(Default)]
 pub(crate) struct ListBuilder {
-    /// Ids of the unfinished list of each level, from level 1 upwards; never empty, as a list is finished only by the
-    /// id that does not belong to it any more.
-    levels: Vec<Vec<ChunkId>>,
+    /// Items of the unfinished list of each level, from level 1 upwards; never empty, as a list is finished only by the
+    /// one that does not belong to it any more.
+    levels: Vec<Vec<Item>>,
     chunks: u64,
     failed: bool,
+}
+
+/// A chunk or a list, and the bytes of content in it.
+#[derive(Clone, Copy)]
+struct Item {
+    id: ChunkId,
+    bytes: u64,
 }
 
 impl ListBuilder {
@@ -24,20 +32,25 @@ impl ListBuilder {
         ListBuilder::default()
     }
 
-    /// Appends a chunk. Finished lists go to `sink`, which gives their ids.
+    /// Appends a chunk of so many bytes. Finished lists go to `sink`, which gives their ids.
     ///
     /// # Errors
     /// Those of the sink; every further call fails then, as a list is missing.
-    pub(crate) fn push(&mut self, id: ChunkId, sink: &mut impl FnMut(Vec<u8>) -> Result<ChunkId>) -> Result<()> {
+    pub(crate) fn push(
+        &mut self,
+        id: ChunkId,
+        length: u32,
+        sink: &mut impl FnMut(Vec<u8>) -> Result<ChunkId>,
+    ) -> Result<()> {
         self.check_usable()?;
         self.chunks += 1;
-        self.append(1, id, sink)
+        self.append(1, Item { id, bytes: u64::from(length) }, sink)
     }
 
     fn append(
         &mut self,
         first_level: u8,
-        mut id: ChunkId,
+        mut item: Item,
         sink: &mut impl FnMut(Vec<u8>) -> Result<ChunkId>,
     ) -> Result<()> {
         for level in first_level..=MAX_LIST_LEVELS {
@@ -45,17 +58,15 @@ impl ListBuilder {
             if self.levels.len() == at {
                 self.levels.push(Vec::new());
             }
-            let Some(ids) = self.levels.get_mut(at) else { break };
-            let finished = ids.last().filter(|last| ends_list(ids.len(), last)).map(|_| block(level, ids));
-            if finished.is_some() {
-                ids.clear();
+            let Some(items) = self.levels.get_mut(at) else { break };
+            let is_finished = items.last().is_some_and(|last| ends_list(items.len(), &last.id));
+            let finished = if is_finished { std::mem::take(items) } else { Vec::new() };
+            items.push(item);
+            if !is_finished {
+                return Ok(());
             }
-            ids.push(id);
             // A finished list goes to the level above.
-            id = match finished {
-                Some(list) => sink(list).inspect_err(|_| self.failed = true)?,
-                None => return Ok(()),
-            };
+            item = store(level, &finished, sink).inspect_err(|_| self.failed = true)?;
         }
         Err(too_deep())
     }
@@ -67,15 +78,16 @@ impl ListBuilder {
     pub(crate) fn finish(mut self, sink: &mut impl FnMut(Vec<u8>) -> Result<ChunkId>) -> Result<Content> {
         self.check_usable()?;
         if self.chunks <= MAX_INLINE_CHUNKS as u64 {
-            return Ok(Content::Ids(self.levels.pop().unwrap_or_default()));
+            let items = self.levels.pop().unwrap_or_default();
+            return Ok(Content::Ids(items.into_iter().map(|item| item.id).collect()));
         }
         for level in 1..=MAX_LIST_LEVELS {
             let is_top = self.levels.len() == usize::from(level);
-            let ids = self.levels.get_mut(usize::from(level) - 1).map(std::mem::take).unwrap_or_default();
-            if let (true, 2.., [only]) = (is_top, level, ids.as_slice()) {
-                return Ok(Content::List { id: *only, levels: level - 1, chunks: self.chunks });
+            let items = self.levels.get_mut(usize::from(level) - 1).map(std::mem::take).unwrap_or_default();
+            if let (true, 2.., [only]) = (is_top, level, items.as_slice()) {
+                return Ok(Content::List { id: only.id, levels: level - 1, chunks: self.chunks });
             }
-            let list = sink(block(level, &ids))?;
+            let list = store(level, &items, sink)?;
             self.append(level + 1, list, sink)?;
         }
         Err(too_deep())
@@ -93,11 +105,15 @@ fn too_deep() -> Error {
     Error::new(ErrorKind::Internal, "a content list has too many levels")
 }
 
-fn block(level: u8, ids: &[ChunkId]) -> Vec<u8> {
-    let mut block = Vec::with_capacity(2 + ids.len() * CHUNK_ID_LEN);
+/// Gives a list to the sink; what stands for it in the level above.
+fn store(level: u8, items: &[Item], sink: &mut impl FnMut(Vec<u8>) -> Result<ChunkId>) -> Result<Item> {
+    let mut block = Vec::with_capacity(2 + items.len() * item_len(level));
     block.extend_from_slice(&[LIST, level]);
-    for id in ids {
+    for Item { id, bytes } in items {
         block.extend_from_slice(&id.0);
+        if level > 1 {
+            block.extend_from_slice(&bytes.to_le_bytes());
+        }
     }
-    block
+    Ok(Item { id: sink(block)?, bytes: items.iter().map(|item| item.bytes).sum() })
 }

@@ -32,7 +32,7 @@ mod tree;
 mod walk;
 
 pub(crate) use body::{Body, encode_body};
-pub(crate) use content::{Content, Found, MAX_INLINE_CHUNKS};
+pub(crate) use content::{Content, Found, MAX_INLINE_CHUNKS, content_bytes};
 pub(crate) use cursor::Damage;
 pub(crate) use diff::{Change, Diff, DiffStep, Side};
 #[cfg(any(test, feature = "fuzzing"))]

@@ -108,11 +108,11 @@ pub(super) fn messages(block: &[u8], level: u8) -> Result<impl Iterator<Item = R
         if rest.is_empty() {
             return None;
         }
-        let message = take_varint(&mut rest).and_then(|length| take_bytes(&mut rest, length)).map(Fields);
+        let message = take_varint(&mut rest).and_then(|length| take_bytes(&mut rest, length));
         if message.is_err() {
             rest = &[];
         }
-        Some(message)
+        Some(message.and_then(|message| Fields::new(message, &[PATH, ID, ENTRIES, FILES, SIZE])))
     }))
 }
 

@@ -1,10 +1,10 @@
 use super::content::split_ids;
 use super::leaf_reader::fields;
 use super::leaf_writer::field;
-use super::list_reader::ids_of_list;
+use super::list_reader::{items_of_list, lists_in};
 use super::{Content, LEAF, LIST, NODE, damaged, extra, node};
 use crate::format::ids::ChunkId;
-use crate::format::wire::{Fields, take_bytes, take_varint};
+use crate::format::wire::{take_bytes, take_varint};
 use backup_core::Result;
 
 /// Something that a block holds on to.
@@ -37,8 +37,10 @@ pub(crate) fn references(block: &[u8], each: &mut impl FnMut(Reference)) -> Resu
         [LEAF, ..] => of_leaf(block, each),
         [NODE, level, ..] if level > 0 => of_node(block, level, each),
         [LIST, level, ..] if level > 0 => {
-            for id in split_ids(ids_of_list(block, level)?)? {
-                each(if level == 1 { Reference::Chunk(id) } else { Reference::List { id, level: level - 1 } });
+            let items = items_of_list(block, level)?;
+            match level {
+                1 => split_ids(items)?.for_each(|id| each(Reference::Chunk(id))),
+                _ => lists_in(items).for_each(|(id, _)| each(Reference::List { id, level: level - 1 })),
             }
             Ok(())
         }
@@ -73,7 +75,7 @@ fn of_leaf(block: &[u8], each: &mut impl FnMut(Reference)) -> Result<()> {
 
 /// Gives the root of a content list in the message of an entry.
 pub(super) fn of_extra(message: &[u8], each: &mut impl FnMut(Reference)) -> Result<()> {
-    let mut fields = Fields(message);
+    let mut fields = extra::fields(message)?;
     while let Some((field, value)) = fields.next()? {
         if field == extra::LIST
             && let Content::List { id, levels, .. } = extra::decode_list(value.bytes()?)?

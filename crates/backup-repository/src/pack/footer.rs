@@ -92,7 +92,7 @@ impl Footer {
             .and_then(|frame| zstd::bulk::decompress(frame, MAX_FOOTER).ok())
             .ok_or_else(|| damaged(pack, "it does not decompress"))?;
         let (mut segments, mut ids, mut lengths) = (&[][..], &[][..], &[][..]);
-        let mut fields = Fields(&message);
+        let mut fields = Fields::new(&message, &[1, 2, 3])?;
         while let Some((field, value)) = fields.next()? {
             match field {
                 1 => segments = value.bytes()?,

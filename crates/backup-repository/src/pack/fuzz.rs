@@ -20,8 +20,8 @@ pub(crate) fn pack(data: &[u8]) {
 pub(crate) fn footer(data: &[u8]) {
     // So long that the message fits, if nothing else is wrong with it.
     let mut segments: u64 = 0;
-    let mut fields = Fields(data);
-    while let Ok(Some((number, value))) = fields.next() {
+    let mut fields = Fields::new(data, &[]).ok();
+    while let Some(Ok(Some((number, value)))) = fields.as_mut().map(Fields::next) {
         if let (1, Ok(table)) = (number, value.bytes()) {
             let lengths = table.as_chunks::<16>().0.iter().filter_map(|entry| entry.first_chunk::<4>());
             segments = lengths.map(|length| u64::from(u32::from_le_bytes(*length))).sum();

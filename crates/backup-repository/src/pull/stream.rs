@@ -2,7 +2,7 @@ use super::entries::Listed;
 use super::extents::Extents;
 use super::supply::Store;
 use crate::format::ids::{ChunkId, Kind};
-use crate::meta::{Content, ListReader, ListStep};
+use crate::meta::{Content, ListReader, ListStep, content_bytes};
 use crate::pack::{SegmentPlace, Unpacker};
 use backup_core::{Entry, Error, ErrorKind, Reader, Result};
 use bytes::{Buf, Bytes};
@@ -45,7 +45,7 @@ const GONE: Option<Error> = None;
 
 impl Source {
     async fn run(&mut self, entry: &Entry, content: &Content) -> Result<(), Option<Error>> {
-        let mut list = ListReader::new(content)?;
+        let mut list = ListReader::new(content, content_bytes(entry))?;
         let mut extents = Extents::new(entry);
         let mut written = 0;
         loop {

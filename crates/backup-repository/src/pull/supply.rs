@@ -7,7 +7,7 @@ use crate::fetch::Fetcher;
 use crate::format::ids::{ChunkId, Kind};
 use crate::index::Location;
 use crate::locate::Locator;
-use crate::meta::{Content, ListReader, ListStep};
+use crate::meta::{Content, ListReader, ListStep, content_bytes};
 use crate::pack::SegmentPlace;
 use async_trait::async_trait;
 use backup_core::{Error, ErrorKind, FileSink, Reader, Result, Supply};
@@ -126,7 +126,10 @@ impl Run {
         let mut empty = Vec::new();
         for (place, slot) in (0u32..).zip(&window.slots) {
             match listed.content(slot.number) {
-                Some(content) if content.chunks() > 0 => self.content(place, content).await?,
+                Some(content) if content.chunks() > 0 => {
+                    let bytes = listed.batch.get(slot.number).map_or(0, content_bytes);
+                    self.content(place, content, bytes).await?;
+                }
                 _ => empty.push(place),
             }
         }
@@ -138,8 +141,8 @@ impl Run {
     }
 
     /// Plans an entry's chunks; a full plan is carried out before the next.
-    async fn content(&mut self, slot: u32, content: &Content) -> Result<()> {
-        let mut list = ListReader::new(content)?;
+    async fn content(&mut self, slot: u32, content: &Content, bytes: u64) -> Result<()> {
+        let mut list = ListReader::new(content, bytes)?;
         let mut offset = 0;
         let mut left = content.chunks();
         loop {

@@ -12,12 +12,15 @@ const READ_AHEAD: usize = 1 << 20;
 /// A change less than this before a read may hide behind an unchanged time stamp.
 const SETTLING_NS: i64 = 2_000_000_000;
 
-/// Reads content to its end, cuts it, stores what is new, and gives the chunks' names and the bytes read.
+/// A chunk's name and length.
+pub(crate) type Chunk = (ChunkId, u32);
+
+/// Reads content to its end, cuts it, stores what is new, and gives the chunks and the bytes read.
 pub(crate) fn read_chunks(
     hands: &mut Hands<'_>,
     size_hint: Option<u64>,
     read: &mut dyn FnMut(&mut [u8]) -> Result<usize>,
-) -> Result<(Vec<ChunkId>, u64)> {
+) -> Result<(Vec<Chunk>, u64)> {
     let mut buffer = hands.take_buffer();
     let result = read_into(hands, &mut buffer, size_hint, read);
     hands.return_buffer(buffer);
@@ -29,7 +32,7 @@ fn read_into(
     buffer: &mut Vec<u8>,
     size_hint: Option<u64>,
     read: &mut dyn FnMut(&mut [u8]) -> Result<usize>,
-) -> Result<(Vec<ChunkId>, u64)> {
+) -> Result<(Vec<Chunk>, u64)> {
     let max_chunk = hands.shared.chunker.max();
     let full = max_chunk + READ_AHEAD;
     // A small file needs a small buffer only; one byte more shows its end.
@@ -38,7 +41,7 @@ fn read_into(
         buffer.resize(hint, 0);
     }
     let (mut start, mut end, mut at_end) = (0, 0, false);
-    let mut ids = Vec::new();
+    let mut chunks = Vec::new();
     let mut total = 0u64;
     loop {
         while !at_end && end - start < max_chunk {
@@ -59,7 +62,7 @@ fn read_into(
             total += got as u64;
         }
         if start == end {
-            return Ok((ids, total));
+            return Ok((chunks, total));
         }
         // Fill up while there is room: fewer moves of what is left over.
         while !at_end && end < buffer.len() {
@@ -71,26 +74,27 @@ fn read_into(
         while start < end && (at_end || end - start >= max_chunk) {
             let rest = buffer.get(start..end).unwrap_or_default();
             let length = hands.shared.chunker.cut(rest);
-            ids.push(hands.chunk(rest.get(..length).unwrap_or(rest))?);
+            chunks.push((hands.chunk(rest.get(..length).unwrap_or(rest))?, length as u32));
             start += length;
         }
     }
 }
 
 /// The content's form in the metadata, and the chunks and list blocks that its own form does not name.
-pub(crate) fn describe(hands: &Hands<'_>, ids: Vec<ChunkId>) -> Result<(Content, Vec<ChunkId>)> {
-    if ids.len() <= MAX_INLINE_CHUNKS {
+pub(crate) fn describe(hands: &Hands<'_>, chunks: &[Chunk]) -> Result<(Content, Vec<ChunkId>)> {
+    let ids = chunks.iter().map(|(id, _)| *id).collect();
+    if chunks.len() <= MAX_INLINE_CHUNKS {
         return Ok((Content::Ids(ids), Vec::new()));
     }
-    let mut refs = ids.clone();
+    let mut refs = ids;
     let mut store = |block: Vec<u8>| {
         let id = hands.shared.metadata.put(block)?;
         refs.push(id);
         Ok(id)
     };
     let mut list = ListBuilder::new();
-    for id in ids {
-        list.push(id, &mut store)?;
+    for (id, length) in chunks {
+        list.push(*id, *length, &mut store)?;
     }
     let content = list.finish(&mut store)?;
     Ok((content, refs))
@@ -107,7 +111,7 @@ pub(crate) fn read_file(hands: &mut Hands<'_>, listed: &Entry, open: Result<Box<
     let read = read_chunks(hands, listed.size_bytes, &mut |buffer| {
         reader.read(buffer).inspect_err(|error| own_error = Some(chain(error)))
     });
-    let (ids, bytes) = match (read, own_error) {
+    let (chunks, bytes) = match (read, own_error) {
         (Ok(read), _) => read,
         (Err(_), Some(reason)) => return Ok(Fetched::Failed(reason)),
         (Err(error), None) => return Err(error),
@@ -117,7 +121,7 @@ pub(crate) fn read_file(hands: &mut Hands<'_>, listed: &Entry, open: Result<Box<
         Ok(entry) => entry,
         Err(error) => return Ok(Fetched::Failed(chain(&error))),
     };
-    let (content, refs) = describe(hands, ids)?;
+    let (content, refs) = describe(hands, &chunks)?;
     let settled = entry.fingerprint.is_some_and(|f| f.changed_ns.saturating_add(SETTLING_NS) <= started);
     Ok(Fetched::Read { entry: Box::new(entry), content, refs, settled })
 }

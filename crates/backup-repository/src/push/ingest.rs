@@ -353,7 +353,7 @@ fn consume(
     let mut hands = Hands::new(shared)?;
     let mut current = Bytes::new();
     let mut at_end = false;
-    let (ids, bytes) = read_chunks(&mut hands, None, &mut |to| {
+    let (chunks, bytes) = read_chunks(&mut hands, None, &mut |to| {
         if current.is_empty() && !at_end {
             let given_up = || Error::new(ErrorKind::Cancelled, "the stream was given up");
             current = buffers.blocking_recv().ok_or_else(given_up)??;
@@ -366,7 +366,7 @@ fn consume(
         Ok(n)
     })?;
     hands.flush()?;
-    let (content, refs) = describe(&hands, ids)?;
+    let (content, refs) = describe(&hands, &chunks)?;
     let Some(listed) = arrivals.batch.get(number) else { return Ok(()) };
     let mut entry = Box::new(listed.clone());
     entry.size_bytes = Some(bytes + entry.holes.iter().map(|h| h.length).sum::<u64>());

@@ -24,6 +24,8 @@ mod push;
 mod repair;
 mod repository;
 mod session;
+#[cfg(test)]
+mod tests;
 
 #[cfg(feature = "internals")]
 #[doc(hidden)]

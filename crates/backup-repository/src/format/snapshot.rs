@@ -1,7 +1,7 @@
 //! Snapshots: docs/format.md, section 3. A head that members of the domain read, a body that owners read.
 
 use super::ids::{ChunkId, SessionId};
-use super::record::{from_json, open_json, seal_json, to_json};
+use super::record::{from_json, open_json, seal_json, to_json, unhex};
 use crate::crypto::{Identity, IndexKey, Recipient, SealKey, WRAPPED_LEN, WrappedKey};
 use backup_core::{
     BackupId, Component, ComponentSpec, EntryFailure, Error, ErrorKind, Key, Outcome, Result, SourceDescription,
@@ -121,8 +121,7 @@ struct TreeJson {
 }
 
 fn path_from_hex(text: &str) -> Result<TreePath> {
-    let bytes =
-        hex::decode(text).map_err(|e| Error::new(ErrorKind::Damaged, "a stored path is malformed").source(e))?;
+    let bytes = unhex(text).map_err(|e| Error::new(ErrorKind::Damaged, "a stored path is malformed").source(e))?;
     TreePath::from_encoded(bytes)
 }
 

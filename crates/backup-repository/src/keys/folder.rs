@@ -22,6 +22,7 @@ pub(crate) fn kind_of(key: &Key) -> Option<RecordKind> {
         "cards" => Some(RecordKind::Card),
         "identity" => number_of(key).map(|_| RecordKind::Identity),
         "domains" => number_of(key).map(|_| RecordKind::Domain),
+        "signing" => number_of(key).map(|_| RecordKind::Signing),
         "writers" if name.ends_with(".revoked") => Some(RecordKind::Revocation),
         "writers" => Some(RecordKind::Certificate),
         _ => None,
@@ -39,7 +40,7 @@ impl KeyFolder {
     /// Reads those of the listed objects whose kind is wanted.
     ///
     /// # Errors
-    /// What the storage said.
+    /// What the storage said; `Unsupported` where owners have another signing key, as a newer version may give them.
     pub(crate) async fn read(
         storage: &dyn StorageDriver,
         listed: impl Iterator<Item = Key>,
@@ -47,7 +48,8 @@ impl KeyFolder {
         owners: VerifyingKey,
         wanted: &[RecordKind],
     ) -> Result<Self> {
-        let read = listed.filter_map(|key| Some((kind_of(&key).filter(|kind| wanted.contains(kind))?, key)));
+        let is_wanted = |kind: &RecordKind| *kind == RecordKind::Signing || wanted.contains(kind);
+        let read = listed.filter_map(|key| Some((kind_of(&key).filter(is_wanted)?, key)));
         let read = stream::iter(read).map(|(kind, key)| async move {
             let limit = if kind == RecordKind::Revocation { MAX_RECORD } else { MAX_BYTES };
             let bytes = match storage.get_bytes(&key, limit).await {
@@ -60,7 +62,9 @@ impl KeyFolder {
             Ok::<_, Error>(payload.ok().map(|payload| (key, payload)))
         });
         let found: Vec<_> = read.buffer_unordered(AT_ONCE).try_collect().await?;
-        Ok(KeyFolder(found.into_iter().flatten().collect()))
+        let folder = KeyFolder(found.into_iter().flatten().collect());
+        let newer = folder.of(RecordKind::Signing).next().map(|(key, _)| record::newer().context("key", key));
+        newer.map_or(Ok(folder), Err)
     }
 
     /// Every key and payload of a kind, in the order of the keys.
@@ -84,6 +88,7 @@ impl KeyFolder {
 /// # Errors
 /// `AlreadyExists` when another owner was faster; what the storage said.
 pub(super) async fn publish(inner: &Inner, kind: RecordKind, key: &Key, payload: &[u8]) -> Result<()> {
+    inner.may_write()?;
     let bytes = record::write(kind, &inner.config.repository, key.as_str(), &inner.signing, payload)?;
     match inner.storage.create(key, bytes.clone()).await {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {

@@ -51,6 +51,7 @@ impl Repository {
         stop: &Stop,
     ) -> Result<RepairReport> {
         self.0.need_owner("repair the index")?;
+        self.0.may_delete()?;
         let inner = self.0.refreshed().await?;
         let upkeep = Upkeep::new(&inner, NAME)?;
         let work = Work {

@@ -18,6 +18,15 @@ import zstandard
 MAX_CHUNK, DAY, NEWER = 1 << 24, 24 * 60 * 60 * 1000, "written by a newer version"
 KINDS = {1: "file", 2: "directory", 3: "symlink", 4: "fifo", 5: "socket", 6: "char", 7: "block", 8: "stream"}
 
+def load(text):
+    """An object of JSON that requires nothing that is not known here."""
+    def once(members):
+        assert len(dict(members)) == len(members), "a member stands twice"
+        return dict(members)
+    value = json.loads(text, object_pairs_hook=once)
+    assert not value.get("requires"), NEWER
+    return value
+
 def derive(context, material):
     return blake3(material, derive_key_context=context).digest()
 
@@ -75,11 +84,13 @@ class Repository:
         owner = Identity(line.strip())
         plain = [p for p in (age_decrypt(self.read(f"keys/owners/{n}"), owner) for n in self.names("keys/owners")) if p]
         assert plain, "this identity opens no owner file"
-        keys = json.loads(plain[0])
+        keys = load(plain[0])
         self.id = bytes.fromhex(keys["repository"])
-        self.identities = [Identity(text) for text in keys["identities"]]
-        self.domains = [self.domain_keys(domain) for domain in keys["domains"]]
-        self.owners = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(keys["signing"])).public_key().public_bytes_raw()
+        self.identities = {added["number"]: Identity(added["identity"]) for added in keys["identities"]}
+        self.domains = {added["number"]: self.domain_keys(added) for added in keys["domains"]}
+        assert [key["number"] for key in keys["signing"]] == [0], NEWER
+        self.owners = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(keys["signing"][0]["seed"])).public_key().public_bytes_raw()
+        assert not list(self.signed("keys/signing", 20)), NEWER
         self.config = self.read_config()
         self.read_additions(Identity(keys["own"]))
         self.writers = dict(self.read_writers())
@@ -102,21 +113,23 @@ class Repository:
     def read_additions(self, own):
         identity = lambda added: Identity(added["identity"])
         for folder, kind, known, take in (("identity", 16, self.identities, identity), ("domains", 17, self.domains, self.domain_keys)):
-            for n, payload in sorted(self.signed(f"keys/{folder}", kind), key=lambda item: int(item[0])):
-                if int(n) >= len(known):
+            for n, payload in self.signed(f"keys/{folder}", kind):
+                if int(n) not in known:
                     added = age_decrypt(payload[4 + struct.unpack("<I", payload[:4])[0]:], own)
                     assert added, "an identity or domain was not added for this owner"
-                    known.append(take(json.loads(added)))
+                    added = load(added)
+                    assert added["number"] == int(n), "an identity or domain has another number"
+                    known[int(n)] = take(added)
 
     def read_writers(self):
-        kept = {name[:32]: json.loads(payload)["snapshots"] for name, payload in self.signed("keys/writers", 14)}
+        kept = {name[:32]: load(payload)["snapshots"] for name, payload in self.signed("keys/writers", 14)}
         for name, payload in self.signed("keys/writers", 2):
             domain = struct.unpack("<I", payload[:4])[0]
             yield bytes.fromhex(name), (payload[4:36], domain, self.unseal(f"keys/writers/{name}", payload[36:], domain), kept.get(name))
 
     def unseal(self, key, sealed, domain):
         record_key = derive("backup repository 2026 record", self.domains[domain][0] + key.encode())
-        return json.loads(AESGCM(record_key).decrypt(sealed[:12], sealed[12:], key.encode()))
+        return load(AESGCM(record_key).decrypt(sealed[:12], sealed[12:], key.encode()))
 
     def path(self, key):
         return os.path.join(self.root, *key.split("/"))
@@ -143,10 +156,14 @@ class Repository:
         for n in sorted(self.names("config"), key=int, reverse=True):
             for copy in self.names(f"config/{n}"):
                 try:
-                    config = json.loads(self.record(self.read(f"config/{n}/{copy}"), 1, f"config/{n}", self.owners))
+                    payload = self.record(self.read(f"config/{n}/{copy}"), 1, f"config/{n}", self.owners)
                 except Exception:
                     continue
-                assert config["format"] == 0 and not config["requires"], "the repository is of a newer version"
+                if payload is None:
+                    continue
+                # The owners signed it: it counts, also if it cannot be read.
+                config = load(payload)
+                assert config["format"] == 0, NEWER
                 return config
         raise SystemExit("no valid config")
 
@@ -173,7 +190,7 @@ class Repository:
             yield name, head, key, payload[4 + n:]
 
     def head(self, key, sealed, domain):
-        for n in range(len(self.domains)) if domain is None else [domain]:
+        for n in self.domains if domain is None else [domain]:
             try:
                 head = self.unseal(key, sealed, n)
             except InvalidTag:
@@ -185,7 +202,7 @@ class Repository:
     def body(self, key, rest):
         assert rest[:2] == bytes(2), NEWER
         key_of_body = self.unwrap(rest[4:68], struct.unpack("<H", rest[2:4])[0])
-        return json.loads(unzstd(gcm(key_of_body, 0, key.encode(), rest[68:]), 64 << 20))
+        return load(unzstd(gcm(key_of_body, 0, key.encode(), rest[68:]), 64 << 20))
 
     def unwrap(self, wrapped, identity):
         file_key = self.identities[identity].file_key(wrapped[:32], wrapped[32:])

@@ -26,6 +26,8 @@ mod reference;
 mod repair;
 mod repository;
 mod session;
+#[cfg(test)]
+mod tests;
 
 #[cfg(feature = "internals")]
 #[doc(hidden)]

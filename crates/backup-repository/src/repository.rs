@@ -1,6 +1,6 @@
 use crate::crypto::{DomainKeys, Identity, IndexKey, Recipient, SignerId, SigningKey};
 use crate::format::addition::{read_domain, read_identity, recipient_of};
-use crate::format::config::{ChunkSizes, Config};
+use crate::format::config::{ChunkSizes, Config, Configs, Owned};
 use crate::format::credential::WriterCredential;
 use crate::format::ids::{RepositoryId, SessionId};
 use crate::format::owner::{Domain, OwnerIdentity, OwnerKeys, OwnerRecipient};
@@ -11,6 +11,8 @@ use crate::named::Named;
 use crate::notes::Folder;
 use crate::options::RepositoryOptions;
 use backup_core::{Error, ErrorKind, Key, Result, StorageDriver, StorageExt};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -70,7 +72,8 @@ struct Opening {
     storage: Arc<dyn StorageDriver>,
     config: Config,
     signing: Arc<SigningKey>,
-    identities: Vec<Identity>,
+    /// By number.
+    identities: BTreeMap<u16, Identity>,
     identity: u16,
     domains: Vec<Domain>,
     options: RepositoryOptions,
@@ -100,16 +103,22 @@ impl Repository {
                 .context("at", storage.location()));
         }
         let keys = OwnerKeys::generate()?;
-        let newest = keys.identities.last().ok_or_else(|| Error::new(ErrorKind::Internal, "no identity was made"))?;
+        let newest = keys
+            .identities
+            .values()
+            .next_back()
+            .ok_or_else(|| Error::new(ErrorKind::Internal, "no identity was made"))?;
         let capabilities = storage.capabilities();
         let config = Config {
             repository: keys.repository,
-            created_ms: u64::try_from(to_ms(SystemTime::now())).unwrap_or(0),
+            created_ms: to_ms(SystemTime::now()),
             recipient: newest.recipient(),
             signing: keys.signing.verifying()?,
             chunks: ChunkSizes::default(),
             create_only: crate::probe::creates_have_one_winner(&*storage).await?,
             list_lag_ms: capabilities.list_lag.map_or(0, |lag| u64::try_from(lag.as_millis()).unwrap_or(u64::MAX)),
+            requires_to_write: Vec::new(),
+            requires_to_delete: Vec::new(),
         };
         // The config comes last: a repository exists once its keys do.
         for owner in others {
@@ -132,7 +141,7 @@ impl Repository {
         identity: &OwnerIdentity,
         options: RepositoryOptions,
     ) -> Result<Self> {
-        let configs = Config::load(&*storage).await?;
+        let configs = Configs::read(&*storage).await?;
         let files = storage.list_all("keys/owners/").await?;
         let mut refused =
             Error::new(ErrorKind::Damaged, "the repository has no owner file").context("at", storage.location());
@@ -143,18 +152,23 @@ impl Repository {
             };
             match opened {
                 Ok(keys) => {
-                    let owners = keys.signing.verifying()?;
-                    if let Some(config) = own_config(&configs, keys.repository, owners) {
-                        if let Err(another) = expect_here(&options, &*storage, keys.repository) {
-                            refused = another;
-                            continue;
+                    let owned = Owned { repository: keys.repository, owners: keys.signing.verifying()? };
+                    match configs.choose(&owned) {
+                        Ok(config) => {
+                            if let Err(another) = expect_here(&options, &*storage, owned.repository) {
+                                refused = another;
+                                continue;
+                            }
+                            let Owned { repository, owners } = owned;
+                            let folder = KeyFolder::read(&*storage, &options, repository, owners, &ADDITIONS).await?;
+                            let file = key.as_str().rsplit('/').next().unwrap_or_default().to_owned();
+                            let own = keys.own.clone();
+                            return Opening::of_owner(storage, config, keys, options).for_owner(file, own, &folder);
                         }
-                        let folder = KeyFolder::read(&*storage, &options, keys.repository, owners, &ADDITIONS).await?;
-                        let file = key.as_str().rsplit('/').next().unwrap_or_default().to_owned();
-                        let own = keys.own.clone();
-                        return Opening::of_owner(storage, config, keys, options).for_owner(file, own, &folder);
+                        // The file may be another repository's.
+                        Err(error) if error.kind() == ErrorKind::Damaged => refused = error.context("key", key),
+                        Err(error) => return Err(error),
                     }
-                    refused = replaced().context("key", key);
                 }
                 Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
                 Err(error) => refused = error.context("key", key),
@@ -174,12 +188,11 @@ impl Repository {
         options: RepositoryOptions,
     ) -> Result<Self> {
         let WriterCredential { repository, owners, signing, recipient, identity, domain } = credential.clone();
-        let configs = Config::load(&*storage).await?;
-        let config = own_config(&configs, repository, owners).ok_or_else(replaced)?;
+        let config = Configs::read(&*storage).await?.choose(&Owned { repository, owners })?;
         expect_here(&options, &*storage, repository)?;
         let folder = KeyFolder::read(&*storage, &options, repository, owners, &ADDITIONS).await?;
         let config = Config { recipient, ..config };
-        let (identities, domains) = (Vec::new(), vec![domain]);
+        let (identities, domains) = (BTreeMap::new(), vec![domain]);
         Opening { storage, config, signing, identities, identity, domains, options }.for_writer(&folder)
     }
 
@@ -332,41 +345,37 @@ fn not_here(domain: u32) -> Error {
     Error::new(ErrorKind::AccessDenied, "the keys of this domain are not here").context("domain", domain)
 }
 
-fn own_config(configs: &[Config], repository: RepositoryId, owners: crate::crypto::VerifyingKey) -> Option<Config> {
-    configs.iter().find(|config| config.repository == repository && config.signing == owners).cloned()
-}
-
-fn replaced() -> Error {
-    Error::new(ErrorKind::Damaged, "the config is not the one of its owners: it was replaced")
-}
-
 impl Opening {
     fn of_owner(storage: Arc<dyn StorageDriver>, config: Config, keys: OwnerKeys, options: RepositoryOptions) -> Self {
         let OwnerKeys { identities, signing, domains, .. } = keys;
-        let identity = u16::try_from(identities.len().saturating_sub(1)).unwrap_or(u16::MAX);
+        let identity = identities.keys().next_back().copied().unwrap_or(0);
         Opening { storage, config, signing, identities, identity, domains, options }
     }
 
     /// Takes over what was added since the owner file was written.
     fn for_owner(mut self, file: String, own: Identity, folder: &KeyFolder) -> Result<Repository> {
         let mut missing = Vec::new();
-        if let Some(newest) = self.identities.last() {
+        if let Some(newest) = self.identities.values().next_back() {
             self.config.recipient = newest.recipient();
         }
-        let known = u32::from(self.identity);
-        for (_, (key, payload)) in folder.numbered(RecordKind::Identity).range(known + 1..) {
-            match read_identity(payload, &own) {
-                Ok(identity) => self.identities.push(identity),
-                Err(_) => missing.push(key.to_string()),
+        for (number, (key, payload)) in folder.numbered(RecordKind::Identity) {
+            let Ok(number) = u16::try_from(number) else { continue };
+            if let Entry::Vacant(vacant) = self.identities.entry(number) {
+                match read_identity(payload, &own, number) {
+                    Ok(identity) => drop(vacant.insert(identity)),
+                    Err(_) => missing.push(key.to_string()),
+                }
             }
         }
-        let known = self.domains.last().map_or(0, |domain| domain.number);
-        for (number, (key, payload)) in folder.numbered(RecordKind::Domain).range(known + 1..) {
-            match read_domain(payload, &own, *number) {
-                Ok(domain) => self.domains.push(domain),
-                Err(_) => missing.push(key.to_string()),
+        for (number, (key, payload)) in folder.numbered(RecordKind::Domain) {
+            if self.domains.iter().all(|domain| domain.number != number) {
+                match read_domain(payload, &own, number) {
+                    Ok(domain) => self.domains.push(domain),
+                    Err(_) => missing.push(key.to_string()),
+                }
             }
         }
+        self.domains.sort_by_key(|domain| domain.number);
         self.open(Access::Owner { file, own, missing }, folder)
     }
 
@@ -401,7 +410,7 @@ impl Opening {
             storage,
             config,
             signing,
-            identities: identities.into(),
+            identities: identities.into_values().collect(),
             identity,
             domains: domains.into(),
             access: Arc::new(access),

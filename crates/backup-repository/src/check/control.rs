@@ -1,5 +1,5 @@
 use super::findings::Findings;
-use crate::format::config::Config;
+use crate::format::config::{Config, Owned};
 use crate::format::ids::SessionId;
 use crate::format::record::MAX_RECORD;
 use crate::format::snapshot::{StoredComponent, read_body, snapshot_key};
@@ -23,12 +23,13 @@ pub(super) async fn configs(inner: &Inner, findings: &mut Findings) -> Result<()
             numbers.insert(n.to_owned());
         }
     }
+    let owned = Owned { repository: inner.config.repository, owners: inner.config.signing };
     for n in numbers {
         // Both copies are asked for, so that one that is missing is told.
         for copy in ["a", "b"] {
             let key = backup_core::Key::new(format!("config/{n}/{copy}"))?;
             let read = match inner.storage.get_bytes(&key, MAX_RECORD).await {
-                Ok(bytes) => Config::parse(&bytes, &format!("config/{n}")).and_then(|config| own(inner, &config)),
+                Ok(bytes) => Config::parse(&bytes, &format!("config/{n}"), &owned).map(drop),
                 Err(error) => Err(error),
             };
             findings.checked("configs", 1);
@@ -39,13 +40,6 @@ pub(super) async fn configs(inner: &Inner, findings: &mut Findings) -> Result<()
         }
     }
     Ok(())
-}
-
-fn own(inner: &Inner, config: &Config) -> Result<()> {
-    if config.repository == inner.config.repository && config.signing == inner.config.signing {
-        return Ok(());
-    }
-    Err(Error::new(ErrorKind::Damaged, "a config is of another repository"))
 }
 
 /// Others' owner files cannot be opened; that they are age files can be seen.

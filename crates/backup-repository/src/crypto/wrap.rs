@@ -1,6 +1,6 @@
 use super::keys::{KEY_LEN, derive};
 use super::random;
-use crate::format::newer;
+use crate::format::record::newer;
 use age::secrecy::ExposeSecret;
 use age::{Identity as _, Recipient as _};
 use age_core::format::{FileKey, Stanza};
@@ -24,7 +24,7 @@ pub(crate) const WRAP_KIND: u8 = 0;
 /// # Errors
 /// `Unsupported`.
 pub(crate) fn known_wrap(kind: u8) -> Result<()> {
-    if kind == WRAP_KIND { Ok(()) } else { Err(newer("way to wrap a key").context("kind", kind)) }
+    if kind == WRAP_KIND { Ok(()) } else { Err(newer().context("unknown", "way to wrap a key").context("kind", kind)) }
 }
 
 const CONTEXT: &str = "backup repository 2026 wrapped key";

@@ -1,12 +1,12 @@
 //! What is added for owners after their owner files were written, and the cards that say to whom: docs/format.md,
 //! sections 2 and 3.
 
-use super::owner::{Domain, DomainJson, OwnerRecipient, age_decrypt, age_encrypt};
+use super::owner::{Domain, DomainJson, IdentityJson, OwnerRecipient, age_decrypt, age_encrypt};
 use super::record::{from_json, to_json};
 use crate::crypto::{Identity, Recipient};
 use backup_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 /// The public half of an owner's own key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,17 +38,6 @@ struct Clear {
     recipient: Option<String>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct IdentityJson {
-    identity: String,
-}
-
-impl Drop for IdentityJson {
-    fn drop(&mut self) {
-        self.identity.zeroize();
-    }
-}
-
 fn damaged() -> Error {
     Error::new(ErrorKind::Damaged, "an addition to the keys is damaged")
 }
@@ -68,9 +57,9 @@ fn split(payload: &[u8]) -> Result<(Clear, &[u8])> {
 }
 
 /// The payload of `keys/identity/<n>`.
-pub(crate) fn write_identity(identity: &Identity, owners: &[Recipient], created: i64) -> Result<Vec<u8>> {
+pub(crate) fn write_identity(number: u16, identity: &Identity, owners: &[Recipient], created: i64) -> Result<Vec<u8>> {
     let clear = Clear { created, recipient: Some(identity.recipient().0.to_string()) };
-    write(&clear, &IdentityJson { identity: identity.to_text().to_string() }, owners)
+    write(&clear, &IdentityJson::new(number, identity), owners)
 }
 
 /// The public half of an added identity, which everybody reads.
@@ -85,12 +74,12 @@ pub(crate) fn recipient_of(payload: &[u8]) -> Result<Recipient> {
 /// An added identity.
 ///
 /// # Errors
-/// `AccessDenied` when it was not encrypted to this owner; `Damaged`.
-pub(crate) fn read_identity(payload: &[u8], own: &Identity) -> Result<Identity> {
+/// `AccessDenied` when it was not encrypted to this owner; `Damaged`, also when it has another number.
+pub(crate) fn read_identity(payload: &[u8], own: &Identity, number: u16) -> Result<Identity> {
     let json: IdentityJson = from_json(&age_decrypt(split(payload)?.1, std::iter::once(own.as_age()))?)?;
-    let identity = Identity::parse(&json.identity)?;
+    let identity = json.to_identity()?;
     // What writers wrap to must be what owners open.
-    if identity.recipient() == recipient_of(payload)? { Ok(identity) } else { Err(damaged()) }
+    if json.number == number && identity.recipient() == recipient_of(payload)? { Ok(identity) } else { Err(damaged()) }
 }
 
 /// The payload of `keys/domains/<n>`.
@@ -101,10 +90,11 @@ pub(crate) fn write_domain(domain: &Domain, owners: &[Recipient], created: i64) 
 /// An added domain.
 ///
 /// # Errors
-/// `AccessDenied` when it was not encrypted to this owner; `Damaged`.
+/// `AccessDenied` when it was not encrypted to this owner; `Damaged`, also when it has another number.
 pub(crate) fn read_domain(payload: &[u8], own: &Identity, number: u32) -> Result<Domain> {
     let json: DomainJson = from_json(&age_decrypt(split(payload)?.1, std::iter::once(own.as_age()))?)?;
-    Ok(json.to_domain(number))
+    let domain = json.to_domain();
+    if domain.number == number { Ok(domain) } else { Err(damaged()) }
 }
 
 #[cfg(test)]
@@ -116,17 +106,19 @@ mod tests {
         let (first, second, gone) = (Identity::generate(), Identity::generate(), Identity::generate());
         let owners = [first.recipient(), second.recipient()];
         let new = Identity::generate();
-        let payload = write_identity(&new, &owners, 5).unwrap();
+        let payload = write_identity(2, &new, &owners, 5).unwrap();
         assert_eq!(recipient_of(&payload).unwrap(), new.recipient());
         for owner in [&first, &second] {
-            assert_eq!(read_identity(&payload, owner).unwrap().recipient(), new.recipient());
+            assert_eq!(read_identity(&payload, owner, 2).unwrap().recipient(), new.recipient());
+            assert_eq!(read_identity(&payload, owner, 1).err().unwrap().kind(), ErrorKind::Damaged);
         }
-        assert_eq!(read_identity(&payload, &gone).err().unwrap().kind(), ErrorKind::AccessDenied);
+        assert_eq!(read_identity(&payload, &gone, 2).err().unwrap().kind(), ErrorKind::AccessDenied);
         let domain = Domain::generate(3, "lab").unwrap();
         let payload = write_domain(&domain, &owners, 5).unwrap();
         assert!(!payload.windows(3).any(|window| window == b"lab"), "names are secret");
         let again = read_domain(&payload, &second, 3).unwrap();
         assert_eq!((again.number, again.name.as_str(), again.keys.chunk.0), (3, "lab", domain.keys.chunk.0));
+        assert_eq!(read_domain(&payload, &second, 4).err().unwrap().kind(), ErrorKind::Damaged);
         assert_eq!(read_domain(&payload, &gone, 3).err().unwrap().kind(), ErrorKind::AccessDenied);
         for cut in 0..payload.len() {
             assert!(read_domain(&payload[..cut], &first, 3).is_err());

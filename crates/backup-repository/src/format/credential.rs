@@ -39,7 +39,6 @@ struct CredentialJson {
     signing: [u8; 32],
     identity: u16,
     recipient: String,
-    domain_number: u32,
     domain: DomainJson,
 }
 
@@ -76,7 +75,10 @@ impl WriterCredential {
         if !blake3::hash(json).as_bytes().starts_with(check) {
             return Err(cut());
         }
-        let json: CredentialJson = from_json(json).map_err(|e| e.with_kind(ErrorKind::InvalidInput))?;
+        let json: CredentialJson = from_json(json).map_err(|e| match e.kind() {
+            ErrorKind::Unsupported => e,
+            _ => e.with_kind(ErrorKind::InvalidInput),
+        })?;
         if json.format != super::config::FORMAT {
             return Err(Error::new(ErrorKind::Unsupported, "the credential is of a newer version"));
         }
@@ -86,7 +88,7 @@ impl WriterCredential {
             signing: Arc::new(SigningKey::from_seed(Zeroizing::new(json.signing))?),
             recipient: Recipient::parse(&json.recipient)?,
             identity: json.identity,
-            domain: json.domain.to_domain(json.domain_number),
+            domain: json.domain.to_domain(),
         })
     }
 
@@ -102,7 +104,6 @@ impl WriterCredential {
             signing: *self.signing.seed(),
             identity: self.identity,
             recipient: self.recipient.0.to_string(),
-            domain_number: self.domain.number,
             domain: DomainJson::new(&self.domain),
         };
         let json = Zeroizing::new(to_json(&json)?);

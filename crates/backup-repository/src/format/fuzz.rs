@@ -2,7 +2,7 @@
 
 use super::addition::{Card, read_domain, read_identity, recipient_of};
 use super::certificate::{Certificate, Revocation, certificate_key};
-use super::config::Config;
+use super::config::{Config, Owned};
 use super::credential::WriterCredential;
 use super::ids::{PackName, RunName, SessionId};
 use super::owner::{OwnerIdentity, OwnerKeys, age_decrypt, age_encrypt};
@@ -12,7 +12,7 @@ use crate::crypto::SealKey;
 use crate::fuzzing::{Keys, keys};
 use crate::protocol::{Condemned, Tombstone};
 use crate::repository::Inner;
-use crate::session::SessionInfo;
+use crate::session::{SessionInfo, Sessions};
 use backup_core::{Key, Result, Secret, TreePath};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -40,12 +40,10 @@ pub(crate) fn record(data: &[u8]) {
 
 pub(crate) fn config(data: &[u8]) {
     with(data, |keys, data| {
-        let _ = Config::parse(data, "config/0");
-        Config::parse(
-            &record::write(RecordKind::Config, &keys.repository, "config/0", &keys.signing, data)?,
-            "config/0",
-        )
-        .map(drop)
+        let owned = Owned { repository: keys.repository, owners: keys.verifying };
+        let _ = Config::parse(data, "config/0", &owned);
+        let signed = record::write(RecordKind::Config, &keys.repository, "config/0", &keys.signing, data)?;
+        Config::parse(&signed, "config/0", &owned).map(drop)
     });
 }
 
@@ -77,7 +75,7 @@ pub(crate) fn card(data: &[u8]) {
 /// An identity or a domain.
 pub(crate) fn addition(data: &[u8]) {
     with(data, |keys, data| {
-        let _ = (recipient_of(data), read_identity(data, &keys.identity));
+        let _ = (recipient_of(data), read_identity(data, &keys.identity, 1));
         read_domain(data, &keys.identity, 1).map(drop)
     });
 }
@@ -138,7 +136,7 @@ pub(crate) fn session(data: &[u8]) {
 
 pub(crate) fn condemned(data: &[u8]) {
     let _ = from_json::<Condemned>(data);
-    let _ = from_json::<Vec<SessionId>>(data);
+    let _ = from_json::<Sessions>(data);
 }
 
 /// A snapshot's payload as it comes.

@@ -1,4 +1,4 @@
-use super::newer;
+use super::record::{newer, unhex};
 use backup_core::{Error, ErrorKind, Key, Result};
 use std::fmt;
 
@@ -19,9 +19,8 @@ impl ChunkId {
 
     /// An id from its hexadecimal form.
     pub(crate) fn from_hex(text: &str) -> Result<Self> {
-        let mut id = [0; CHUNK_ID_LEN];
-        hex::decode_to_slice(text, &mut id).map_err(|e| Error::new(ErrorKind::Damaged, "not a chunk id").source(e))?;
-        Ok(ChunkId(id))
+        let bytes = unhex(text).map_err(|e| Error::new(ErrorKind::Damaged, "not a chunk id").source(e))?;
+        ChunkId::from_slice(&bytes)
     }
 }
 
@@ -59,15 +58,13 @@ impl fmt::Debug for RepositoryId {
 pub struct SessionId(pub [u8; 16]);
 
 impl SessionId {
-    /// The id with this hexadecimal form (32 digits).
+    /// The id with this hexadecimal form (32 digits, no capitals).
     ///
     /// # Errors
     /// `InvalidInput` for anything else.
     pub fn from_hex(text: &str) -> Result<Self> {
-        let mut id = [0; 16];
-        hex::decode_to_slice(text, &mut id)
-            .map_err(|e| Error::new(ErrorKind::InvalidInput, "not a session id").context("id", text).source(e))?;
-        Ok(SessionId(id))
+        let id = unhex(text).ok().and_then(|bytes| bytes.try_into().ok()).map(SessionId);
+        id.ok_or_else(|| Error::new(ErrorKind::InvalidInput, "not a session id").context("id", text))
     }
 
     /// The time inside the id, in milliseconds since 1970, by the writer's clock.
@@ -220,7 +217,7 @@ impl Kind {
         match byte {
             0 => Ok(Kind::Data),
             1 => Ok(Kind::Metadata),
-            other => Err(newer("kind of content").context("kind", other)),
+            other => Err(newer().context("unknown", "kind of content").context("kind", other)),
         }
     }
 }

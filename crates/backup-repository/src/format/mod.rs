@@ -12,14 +12,6 @@ pub(crate) mod record;
 pub(crate) mod snapshot;
 pub(crate) mod wire;
 
-use backup_core::{Error, ErrorKind};
-
-/// Something that only a newer version understands: not damage, and nothing to be thrown away.
-pub(crate) fn newer(what: &'static str) -> Error {
-    Error::new(ErrorKind::Unsupported, "this was written by a newer version: a newer backup is needed")
-        .context("unknown", what)
-}
-
 /// The bytes, if they are exactly one zstd frame.
 pub(crate) fn one_frame(bytes: &[u8]) -> Option<&[u8]> {
     (zstd::zstd_safe::find_frame_compressed_size(bytes) == Ok(bytes.len())).then_some(bytes)

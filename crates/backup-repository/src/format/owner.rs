@@ -1,10 +1,11 @@
 //! Owner files: docs/format.md, section 2. An age file that holds the keys, one for each owner.
 
 use super::ids::RepositoryId;
-use super::record::{from_json, hexed, to_json};
+use super::record::{from_json, hexed, newer, to_json};
 use crate::crypto::{ChunkKey, DomainKeys, Identity, IndexKey, SigningKey, random};
 use backup_core::{Error, ErrorKind, Result, Secret};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -72,9 +73,9 @@ pub(crate) struct OwnerKeys {
     /// This owner's own, for what is added later.
     pub(crate) own: Identity,
     /// The repository's identities by number; never empty.
-    pub(crate) identities: Vec<Identity>,
+    pub(crate) identities: BTreeMap<u16, Identity>,
     pub(crate) signing: Arc<SigningKey>,
-    /// By number; never empty.
+    /// Ascending by number; never empty.
     pub(crate) domains: Vec<Domain>,
 }
 
@@ -84,15 +85,52 @@ struct OwnerJson {
     #[serde(with = "hexed")]
     repository: [u8; 16],
     own: String,
-    identities: Vec<String>,
-    #[serde(with = "hexed")]
-    signing: [u8; 32],
+    identities: Vec<IdentityJson>,
+    signing: Vec<SigningJson>,
     domains: Vec<DomainJson>,
+}
+
+/// An identity as owner files and additions hold it.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct IdentityJson {
+    pub(crate) number: u16,
+    identity: String,
+}
+
+impl IdentityJson {
+    pub(crate) fn new(number: u16, identity: &Identity) -> Self {
+        IdentityJson { number, identity: identity.to_text().to_string() }
+    }
+
+    pub(crate) fn to_identity(&self) -> Result<Identity> {
+        Identity::parse(&self.identity)
+    }
+}
+
+impl Drop for IdentityJson {
+    fn drop(&mut self) {
+        self.identity.zeroize();
+    }
+}
+
+/// The owners' signing key. In this format there is one, number 0.
+#[derive(Serialize, Deserialize)]
+struct SigningJson {
+    number: u32,
+    #[serde(with = "hexed")]
+    seed: [u8; 32],
+}
+
+impl Drop for SigningJson {
+    fn drop(&mut self) {
+        self.seed.zeroize();
+    }
 }
 
 /// A domain as owner files, additions and credentials hold it.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct DomainJson {
+    number: u32,
     name: String,
     #[serde(with = "hexed")]
     chunk_id_key: [u8; 32],
@@ -105,14 +143,14 @@ pub(crate) struct DomainJson {
 impl DomainJson {
     pub(crate) fn new(domain: &Domain) -> Self {
         let DomainKeys { chunk, index, seed } = &domain.keys;
-        let (name, seed) = (domain.name.clone(), seed.to_le_bytes());
-        DomainJson { name, chunk_id_key: chunk.0, index_key: index.0, seed }
+        let (number, name, seed) = (domain.number, domain.name.clone(), seed.to_le_bytes());
+        DomainJson { number, name, chunk_id_key: chunk.0, index_key: index.0, seed }
     }
 
-    pub(crate) fn to_domain(&self, number: u32) -> Domain {
+    pub(crate) fn to_domain(&self) -> Domain {
         let (chunk, index) = (ChunkKey(self.chunk_id_key), IndexKey(self.index_key));
         let keys = DomainKeys { chunk, index, seed: u64::from_le_bytes(self.seed) };
-        Domain { number, name: self.name.clone(), keys }
+        Domain { number: self.number, name: self.name.clone(), keys }
     }
 }
 
@@ -126,8 +164,6 @@ impl Drop for DomainJson {
 impl Drop for OwnerJson {
     fn drop(&mut self) {
         self.own.zeroize();
-        self.identities.zeroize();
-        self.signing.zeroize();
     }
 }
 
@@ -137,7 +173,7 @@ impl OwnerKeys {
         Ok(OwnerKeys {
             repository: RepositoryId(random()?),
             own: Identity::generate(),
-            identities: vec![Identity::generate()],
+            identities: BTreeMap::from([(0, Identity::generate())]),
             signing: Arc::new(SigningKey::generate()?),
             domains: vec![Domain::generate(0, DEFAULT_DOMAIN)?],
         })
@@ -149,11 +185,14 @@ impl OwnerKeys {
             format: super::config::FORMAT,
             repository: self.repository.0,
             own: own.to_text().to_string(),
-            identities: self.identities.iter().map(|i| i.to_text().to_string()).collect(),
-            signing: *self.signing.seed(),
+            identities: self.identities.iter().map(|(number, i)| IdentityJson::new(*number, i)).collect(),
+            signing: vec![SigningJson { number: 0, seed: *self.signing.seed() }],
             domains: self.domains.iter().map(DomainJson::new).collect(),
         };
         let plain = Zeroizing::new(to_json(&json)?);
+        if plain.len() as u64 > MAX_PLAIN {
+            return Err(Error::new(ErrorKind::Unsupported, "there are more keys than an owner file can hold"));
+        }
         age_encrypt(std::iter::once(&*recipient(owner)?), &plain)
     }
 
@@ -167,17 +206,32 @@ impl OwnerKeys {
             return Err(Error::new(ErrorKind::Unsupported, "the owner file is of a newer version")
                 .context("format", json.format));
         }
-        if json.identities.is_empty() || json.domains.is_empty() {
-            return Err(Error::new(ErrorKind::Damaged, "an owner file holds no identity or no domain"));
+        let [SigningJson { number: 0, seed }] = &json.signing[..] else {
+            return Err(newer().context("of", "signing keys"));
+        };
+        if !ascend(json.identities.iter().map(|i| u32::from(i.number)))
+            || !ascend(json.domains.iter().map(|d| d.number))
+        {
+            return Err(Error::new(
+                ErrorKind::Damaged,
+                "an owner file holds no identities or domains, or not by number",
+            ));
         }
+        let identities = json.identities.iter().map(|i| Ok((i.number, i.to_identity()?)));
         Ok(OwnerKeys {
             repository: RepositoryId(json.repository),
             own: Identity::parse(&json.own)?,
-            identities: json.identities.iter().map(|text| Identity::parse(text)).collect::<Result<_>>()?,
-            signing: Arc::new(SigningKey::from_seed(Zeroizing::new(json.signing))?),
-            domains: (0..).zip(&json.domains).map(|(number, domain)| domain.to_domain(number)).collect(),
+            identities: identities.collect::<Result<_>>()?,
+            signing: Arc::new(SigningKey::from_seed(Zeroizing::new(*seed))?),
+            domains: json.domains.iter().map(DomainJson::to_domain).collect(),
         })
     }
+}
+
+/// Whether there is something, and the numbers ascend.
+fn ascend(numbers: impl Iterator<Item = u32>) -> bool {
+    let numbers: Vec<u32> = numbers.collect();
+    !numbers.is_empty() && numbers.is_sorted_by(|a, b| a < b)
 }
 
 /// An age file for all these recipients.
@@ -219,7 +273,10 @@ pub(crate) fn age_decrypt<'a>(
         other => damaged(&other),
     })?;
     let mut plain = Zeroizing::new(Vec::new());
-    reader.take(MAX_PLAIN).read_to_end(&mut plain).map_err(|e| damaged(&e))?;
+    reader.take(MAX_PLAIN + 1).read_to_end(&mut plain).map_err(|e| damaged(&e))?;
+    if plain.len() as u64 > MAX_PLAIN {
+        return Err(damaged(&"it is too long"));
+    }
     Ok(plain)
 }
 
@@ -307,7 +364,7 @@ mod tests {
         OwnerKeys {
             repository: RepositoryId([3; 16]),
             own: Identity::generate(),
-            identities: vec![Identity::generate()],
+            identities: BTreeMap::from([(0, Identity::generate())]),
             signing: Arc::new(SigningKey::generate().unwrap()),
             domains: vec![Domain {
                 number: 0,
@@ -332,6 +389,46 @@ mod tests {
         assert!(
             matches!(recipient_of(&identity).unwrap(), OwnerRecipient::PublicKey(r) if matches!(&recipient, OwnerRecipient::PublicKey(s) if *s == r))
         );
+    }
+
+    #[test]
+    fn numbers_are_kept_and_what_is_not_of_this_format_is_newer() {
+        let (identity, recipient) = new_identity();
+        let identity = OwnerIdentity::Key(identity);
+        let mut keys = keys();
+        keys.identities.insert(7, Identity::generate());
+        keys.domains.push(Domain::generate(3, "lab").unwrap());
+        let file = keys.encrypt(&recipient, &keys.own).unwrap();
+        let again = OwnerKeys::decrypt(&file, &identity).unwrap();
+        assert_eq!(again.identities.into_keys().collect::<Vec<_>>(), [0, 7]);
+        assert_eq!(again.domains.iter().map(|domain| domain.number).collect::<Vec<_>>(), [0, 3]);
+
+        let own = match &identity {
+            OwnerIdentity::Key(secret) => {
+                Identity::parse(secret.expose_str().unwrap().lines().nth(1).unwrap()).unwrap()
+            }
+            OwnerIdentity::Passphrase(_) => unreachable!(),
+        };
+        let plain = age_decrypt(&file, std::iter::once(own.as_age())).unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&plain).unwrap();
+        let changed = |change: &dyn Fn(&mut serde_json::Value)| {
+            let mut json = json.clone();
+            change(&mut json);
+            let plain = serde_json::to_vec(&json).unwrap();
+            let file = age_encrypt(std::iter::once(&own.recipient().0 as &dyn age::Recipient), &plain).unwrap();
+            OwnerKeys::decrypt(&file, &identity).map(drop).map_err(|e| e.kind())
+        };
+        assert_eq!(changed(&|_| {}), Ok(()));
+        assert_eq!(changed(&|json| json["signing"][0]["number"] = 1.into()), Err(ErrorKind::Unsupported));
+        let twice = |json: &mut serde_json::Value| json["signing"] = vec![json["signing"][0].clone(); 2].into();
+        assert_eq!(changed(&twice), Err(ErrorKind::Unsupported));
+        assert_eq!(changed(&|json| json["domains"][1]["number"] = 0.into()), Err(ErrorKind::Damaged));
+        assert_eq!(changed(&|json| json["identities"] = Vec::<String>::new().into()), Err(ErrorKind::Damaged));
+        // Neither is cut where it becomes too long.
+        let long = |json: &mut serde_json::Value| json["pad"] = " ".repeat(MAX_PLAIN as usize).into();
+        assert_eq!(changed(&long), Err(ErrorKind::Damaged));
+        keys.domains[0].name = " ".repeat(MAX_PLAIN as usize);
+        assert_eq!(keys.encrypt(&recipient, &keys.own).unwrap_err().kind(), ErrorKind::Unsupported);
     }
 
     #[test]

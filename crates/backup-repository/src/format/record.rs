@@ -4,8 +4,8 @@ use super::ids::RepositoryId;
 use crate::crypto::{IndexKey, SIGNATURE_LEN, SealKey, SignerId, SigningKey, VerifyingKey, derive, random};
 use backup_core::{Error, ErrorKind, Key, Result};
 use bytes::Bytes;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 /// No control object is longer.
 pub(crate) const MAX_RECORD: u64 = 16 << 20;
@@ -38,6 +38,8 @@ pub(crate) enum RecordKind {
     Domain = 17,
     Note = 18,
     Receipts = 19,
+    /// Of a later format: what comes after the owners' signing key.
+    Signing = 20,
 }
 
 impl RecordKind {
@@ -45,6 +47,11 @@ impl RecordKind {
     pub(crate) fn is_writers(self) -> bool {
         use RecordKind::{Renewal, RunTombstone, SessionEnd, SessionStart, Snapshot, Tombstone};
         matches!(self, SessionStart | Renewal | SessionEnd | Snapshot | Tombstone | RunTombstone)
+    }
+
+    /// Whether its payload is empty.
+    pub(crate) fn is_empty(self) -> bool {
+        matches!(self, Self::SessionEnd | Self::Forgotten | Self::RunTombstone | Self::Void)
     }
 }
 
@@ -170,8 +177,47 @@ pub(crate) fn to_json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
     serde_json::to_vec(value).map_err(|e| Error::new(ErrorKind::Internal, "a record cannot be written").source(e))
 }
 
+/// Reads a payload of JSON, if nothing is required that is not known here.
+///
+/// # Errors
+/// `Unsupported` for one of a newer version, also if it does not parse; `Damaged`.
 pub(crate) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    let Required { requires } = parse_json(bytes)?;
+    if requires.is_empty() { parse_json(bytes) } else { Err(newer().context("requires", requires.join(" "))) }
+}
+
+/// What every payload of JSON may have.
+#[derive(Deserialize)]
+struct Required {
+    #[serde(default)]
+    requires: Vec<String>,
+}
+
+/// Reads an object of JSON, whatever it requires.
+///
+/// # Errors
+/// `Damaged`.
+pub(super) fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    // A struct would also be read from an array, by position.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(
+            Error::new(ErrorKind::Damaged, "a record does not parse").context("because", "it is no JSON object")
+        );
+    }
     serde_json::from_slice(bytes).map_err(|e| Error::new(ErrorKind::Damaged, "a record does not parse").source(e))
+}
+
+/// What is said of everything that only a newer version understands.
+pub(crate) fn newer() -> Error {
+    Error::new(ErrorKind::Unsupported, "it is of a newer version: a newer backup is needed")
+}
+
+/// Bytes in lower-case hexadecimal digits, their one spelling.
+pub(crate) fn unhex(text: &str) -> Result<Vec<u8>, hex::FromHexError> {
+    match text.char_indices().find(|(_, c)| c.is_ascii_uppercase()) {
+        Some((index, c)) => Err(hex::FromHexError::InvalidHexCharacter { c, index }),
+        None => hex::decode(text),
+    }
 }
 
 /// `#[serde(with = "record::hexed")]` for byte arrays.
@@ -183,7 +229,7 @@ pub(crate) mod hexed {
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>, T: TryFrom<Vec<u8>>>(d: D) -> Result<T, D::Error> {
-        let bytes = hex::decode(String::deserialize(d)?).map_err(D::Error::custom)?;
+        let bytes = super::unhex(&String::deserialize(d)?).map_err(D::Error::custom)?;
         T::try_from(bytes).map_err(|_| D::Error::custom("wrong number of bytes"))
     }
 }
@@ -217,8 +263,34 @@ mod tests {
     fn sealed_json_opens_under_its_name_only() {
         let index = IndexKey([7; 32]);
         let (a, b) = (Key::new("a").unwrap(), Key::new("b").unwrap());
-        let sealed = seal_json(&index, &a, &vec![1, 2]).unwrap();
-        assert_eq!(open_json::<Vec<u8>>(&index, &a, &sealed).unwrap(), [1, 2]);
-        assert_eq!(open_json::<Vec<u8>>(&index, &b, &sealed).unwrap_err().kind(), ErrorKind::Damaged);
+        let sealed = seal_json(&index, &a, &One { x: 2 }).unwrap();
+        assert_eq!(open_json::<One>(&index, &a, &sealed).unwrap(), One { x: 2 });
+        assert_eq!(open_json::<One>(&index, &b, &sealed).unwrap_err().kind(), ErrorKind::Damaged);
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct One {
+        x: u8,
+    }
+
+    #[test]
+    fn what_requires_something_is_newer_and_not_damaged() {
+        let kind = |text: &str| from_json::<One>(text.as_bytes()).map_err(|e| e.kind());
+        assert_eq!(kind(r#" {"x":1,"y":null,"requires":[]}"#), Ok(One { x: 1 }));
+        // The members that are known may have gone, or mean something else.
+        for newer in [r#"{"x":1,"requires":["a"]}"#, r#"{"requires":["a"]}"#, r#"{"x":{},"requires":["a","b"]}"#] {
+            assert_eq!(kind(newer), Err(ErrorKind::Unsupported), "{newer}");
+        }
+        for bad in ["", "[1]", "1", r#"{"x":1,"x":1}"#, r#"{"x":1,"requires":"a"}"#, r#"{"x":1.5}"#, r#"{"x":null}"#] {
+            assert_eq!(kind(bad), Err(ErrorKind::Damaged), "{bad}");
+        }
+    }
+
+    #[test]
+    fn hexadecimal_digits_have_one_spelling() {
+        assert_eq!(unhex("0aff").unwrap(), [10, 255]);
+        for bad in ["0Aff", "0", "0x", "é"] {
+            assert!(unhex(bad).is_err(), "{bad}");
+        }
     }
 }

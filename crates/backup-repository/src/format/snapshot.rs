@@ -2,7 +2,7 @@
 
 use super::ids::{ChunkId, SessionId};
 use super::one_frame;
-use super::record::{from_json, open_json, seal_json, to_json};
+use super::record::{from_json, open_json, seal_json, to_json, unhex};
 use crate::crypto::{Identity, IndexKey, Recipient, SealKey, WRAP_KIND, WRAPPED_LEN, WrappedKey, known_wrap};
 use backup_core::{
     BackupId, Component, ComponentSpec, EntryFailure, Error, ErrorKind, Key, Outcome, Result, SourceDescription,
@@ -122,8 +122,7 @@ struct TreeJson {
 }
 
 fn path_from_hex(text: &str) -> Result<TreePath> {
-    let bytes =
-        hex::decode(text).map_err(|e| Error::new(ErrorKind::Damaged, "a stored path is malformed").source(e))?;
+    let bytes = unhex(text).map_err(|e| Error::new(ErrorKind::Damaged, "a stored path is malformed").source(e))?;
     TreePath::from_encoded(bytes)
 }
 
@@ -229,7 +228,7 @@ pub(crate) fn read_head(key: &Key, index: &IndexKey, payload: &[u8]) -> Result<H
     Ok(head)
 }
 
-/// The body; `identities` are those of the repository by number.
+/// The body; `identities` are tried from the newest.
 pub(crate) fn read_body(key: &Key, identities: &[Identity], payload: &[u8]) -> Result<Vec<StoredComponent>> {
     let json = open_body(key, identities, payload)?;
     from_json::<BodyJson>(&json)?.components.into_iter().map(ComponentJson::into_stored).collect()
@@ -238,13 +237,12 @@ pub(crate) fn read_body(key: &Key, identities: &[Identity], payload: &[u8]) -> R
 /// The body's JSON.
 pub(super) fn open_body(key: &Key, identities: &[Identity], payload: &[u8]) -> Result<Vec<u8>> {
     let (_, rest) = split(payload)?;
-    let ([kind, reserved, low, high], wrapped, body) = rest
+    let ([kind, reserved, ..], wrapped, body) = rest
         .split_first_chunk::<4>()
         .and_then(|(start, rest)| rest.split_first_chunk::<WRAPPED_LEN>().map(|(key, body)| (*start, key, body)))
         .ok_or_else(|| Error::new(ErrorKind::Damaged, "a snapshot's lengths do not fit"))?;
     known_wrap(kind | reserved)?;
-    let identity = identities.get(usize::from(u16::from_le_bytes([low, high])));
-    let body_key = unwrap_any(identity.map_or(&[], std::slice::from_ref), wrapped)?;
+    let body_key = unwrap_any(identities, wrapped)?;
     let mut body = body.to_vec();
     let plain = SealKey::new(&body_key)?.open(0, key.as_str().as_bytes(), &mut body)?;
     one_frame(plain)

@@ -1,6 +1,7 @@
 //! Tagged fields in the wire encoding of Protocol Buffers, so that unknown fields can be skipped and
 //! `protoc --decode_raw` shows what is there. Only varints (type 0) and byte strings (type 2) are used.
 
+use super::record::newer;
 use backup_core::{Error, ErrorKind, Result};
 
 /// Appends a varint.
@@ -149,8 +150,7 @@ fn known(feature: &[u8]) -> Result<()> {
     }
     // A long name is cut: it is for people.
     let name = feature.get(..feature.len().min(100)).unwrap_or_default();
-    Err(Error::new(ErrorKind::Unsupported, "what is stored is of a newer version: a newer backup is needed")
-        .context("requires", String::from_utf8_lossy(name)))
+    Err(newer().context("requires", String::from_utf8_lossy(name)))
 }
 
 #[cfg(test)]

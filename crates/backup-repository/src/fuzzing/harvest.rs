@@ -67,7 +67,7 @@ fn of_keys() -> Result<Seeds> {
     let owner_keys = OwnerKeys {
         repository: keys.repository,
         own: again()?,
-        identities: vec![again()?],
+        identities: [(0, again()?)].into(),
         signing: keys.signing.clone(),
         domains: vec![keys.domain.clone()],
     };
@@ -97,9 +97,9 @@ fn of_keys() -> Result<Seeds> {
         ("certificate", certificate::write(0, keys.index(), &keys.verifying, &terms)?),
         ("terms", to_json(&terms)?),
         ("card", to_json(&card)?),
-        ("addition", write_identity(&keys.identity, std::slice::from_ref(&recipient), 1)?),
+        ("addition", write_identity(1, &keys.identity, std::slice::from_ref(&recipient), 1)?),
         ("addition", write_domain(&keys.domain, std::slice::from_ref(&recipient), 1)?),
-        ("addition-plain", format!(r#"{{"identity":"{}"}}"#, keys.identity.to_text().as_str()).into_bytes()),
+        ("addition-plain", format!(r#"{{"number":1,"identity":"{}"}}"#, keys.identity.to_text().as_str()).into_bytes()),
         ("addition-plain", to_json(&crate::format::owner::DomainJson::new(&keys.domain))?),
         ("path", b"a\0b\x01\x01c\x01\x02".to_vec()),
         ("path", b"/usr/share/x".to_vec()),

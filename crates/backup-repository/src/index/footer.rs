@@ -3,7 +3,7 @@ use super::layout::{Layout, Section};
 use super::seal::{NAME_LEN, RunKeys, RunSeal, SALT_LEN, TRAILER_LEN, name_bytes, signed};
 use crate::crypto::{SIGNATURE_LEN, SignerId, SigningKey, VerifyingKey};
 use crate::format::ids::{CHUNK_ID_LEN, ChunkId, Kind, PackName, RunName};
-use crate::format::newer;
+use crate::format::record::newer;
 use crate::format::wire::{Fields, put_bytes, put_uint, put_varint, take_varint};
 use backup_core::{Error, ErrorKind, Result};
 use std::ops::Range;
@@ -119,15 +119,22 @@ impl Footer {
     }
 }
 
-/// Sealed footer, salt, signer and signature of a tail of exactly the right length.
-fn split(tail: &[u8]) -> Option<(&[u8], [u8; SALT_LEN], SignerId, &[u8; SIGNATURE_LEN])> {
+/// A tail of exactly the right length, in its parts.
+struct Tail<'a> {
+    sealed: &'a [u8],
+    salt: [u8; SALT_LEN],
+    signer: SignerId,
+    signature: &'a [u8; SIGNATURE_LEN],
+}
+
+fn split(tail: &[u8]) -> Option<Tail<'_>> {
     let (rest, magic) = tail.split_last_chunk::<8>()?;
     let (rest, length) = rest.split_last_chunk::<4>()?;
     let (rest, signature) = rest.split_last_chunk::<SIGNATURE_LEN>()?;
     let (rest, signer) = rest.split_last_chunk::<16>()?;
     let (sealed, salt) = rest.split_last_chunk::<SALT_LEN>()?;
     let fits = magic == END_MAGIC && sealed.len() == u32::from_le_bytes(*length) as usize && sealed.len() <= MAX_FOOTER;
-    fits.then_some((sealed, *salt, SignerId(*signer), signature))
+    fits.then_some(Tail { sealed, salt: *salt, signer: SignerId(*signer), signature })
 }
 
 fn parse_counts(mut stored: &[u8]) -> Result<Layout> {
@@ -139,7 +146,7 @@ fn parse_counts(mut stored: &[u8]) -> Result<Layout> {
     let layout = Layout::new(rows, segments, packs).map_err(|e| e.with_kind(ErrorKind::Damaged))?;
     let agrees = Section::ALL.iter().zip(counts).all(|(section, count)| u64::from(layout.count(*section)) == count);
     if !stored.is_empty() {
-        return Err(newer("sections of an index run"));
+        return Err(newer().context("unknown", "sections of an index run"));
     }
     if agrees { Ok(layout) } else { Err(damaged("its counts do not fit each other")) }
 }

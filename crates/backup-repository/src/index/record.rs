@@ -3,7 +3,7 @@
 use super::layout::Section;
 use crate::crypto::{WRAP_KIND, WrappedKey, known_wrap};
 use crate::format::ids::{CHUNK_ID_LEN, ChunkId, Kind, PackName};
-use crate::format::newer;
+use crate::format::record::newer;
 use backup_core::{Error, ErrorKind, Result};
 
 /// Offsets and lengths inside a plain segment stay below this.
@@ -126,7 +126,7 @@ impl Record for SegmentRecord {
         let sealed_len = take_u32(&mut item)?;
         let plain_len = take_u32(&mut item)?;
         let number = take_u32(&mut item)?;
-        let flags = u8::try_from(take_u32(&mut item)?).map_err(|_| newer("flags of a segment"))?;
+        let flags = u8::try_from(take_u32(&mut item)?).map_err(|_| newer().context("unknown", "flags of a segment"))?;
         if plain_len >= U24 {
             return Err(damaged("a segment is too long"));
         }

@@ -1,7 +1,8 @@
 use super::layout::BLOCK;
 use crate::crypto::{IndexKey, SIGNATURE_LEN, SealKey, SignerId, TAG_LEN, derive, random};
 use crate::format::ids::{PackName, RepositoryId, RunName};
-use crate::format::{newer, one_frame};
+use crate::format::one_frame;
+use crate::format::record::newer;
 use backup_core::{Error, ErrorKind, Result};
 
 const CONTEXT: &str = "backup repository 2026 run";
@@ -133,7 +134,7 @@ impl RunSeal {
                 .context("because", because)
         };
         if entry.flags & !COMPRESSED != 0 {
-            return Err(newer("flags of a block").context("run", self.name));
+            return Err(newer().context("unknown", "flags of a block").context("run", self.name));
         }
         if sealed.len() != entry.sealed_len as usize || block_hash(sealed) != entry.hash {
             return Err(damaged("its bytes are not those that were written"));

@@ -3,7 +3,7 @@ use super::signers::Signers;
 use super::succession::domains_now;
 use crate::crypto::{Identity, SignerId};
 use crate::format::certificate::Terms;
-use crate::format::record::RecordKind;
+use crate::format::record::{RecordKind, newer};
 use crate::repository::Inner;
 use backup_core::{Error, ErrorKind, Result};
 use std::sync::Arc;
@@ -43,6 +43,32 @@ impl Inner {
             )
             .context("to", what)
             .context("writer", id)),
+        }
+    }
+
+    /// Refuses to create anything in a repository that asks its writers for what is not known here.
+    ///
+    /// # Errors
+    /// `Unsupported`.
+    pub(crate) fn may_write(&self) -> Result<()> {
+        match &self.config.requires_to_write[..] {
+            [] => Ok(()),
+            features => Err(newer().context("to", "write").context("requires", features.join(" "))),
+        }
+    }
+
+    /// Refuses to delete anything, or to decide what is garbage, where that takes what is not known here.
+    ///
+    /// # Errors
+    /// `Unsupported`.
+    pub(crate) fn may_delete(&self) -> Result<()> {
+        self.may_write()?;
+        if let Some(key) = self.signers.newer() {
+            return Err(newer().context("to", "delete").context("key", key));
+        }
+        match &self.config.requires_to_delete[..] {
+            [] => Ok(()),
+            features => Err(newer().context("to", "delete").context("requires", features.join(" "))),
         }
     }
 

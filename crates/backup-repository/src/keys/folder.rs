@@ -53,6 +53,7 @@ pub(crate) fn kind_of(key: &Key) -> Option<RecordKind> {
         "cards" => Some(RecordKind::Card),
         "identity" => number_of(key).map(|_| RecordKind::Identity),
         "domains" => number_of(key).map(|_| RecordKind::Domain),
+        "signing" => number_of(key).map(|_| RecordKind::Signing),
         "writers" if name.ends_with(".revoked") => Some(RecordKind::Revocation),
         "writers" => Some(RecordKind::Certificate),
         _ => None,
@@ -70,7 +71,7 @@ impl KeyFolder {
     /// Reads those of the objects whose kind is wanted, as they are listed now and as this machine has seen them.
     ///
     /// # Errors
-    /// What the storage said.
+    /// What the storage said; `Unsupported` where owners have another signing key, as a newer version may give them.
     pub(crate) async fn read(
         storage: &dyn StorageDriver,
         options: &RepositoryOptions,
@@ -81,7 +82,8 @@ impl KeyFolder {
         // Asked for before the listing: what another process sees between the two is not missing.
         let seen = SeenKeys::load(options, storage, repository);
         let listed: BTreeSet<Key> = storage.list_all("keys/").await?.into_iter().map(|(key, _)| key).collect();
-        let wants = |key: Key| Some((kind_of(&key).filter(|kind| wanted.contains(kind))?, key));
+        let is_wanted = |kind: &RecordKind| *kind == RecordKind::Signing || wanted.contains(kind);
+        let wants = |key: Key| Some((kind_of(&key).filter(is_wanted)?, key));
         let read: Vec<(RecordKind, Key)> = listed.iter().cloned().filter_map(wants).collect();
         let read = stream::iter(read).map(|(kind, key)| async move {
             let limit = if kind == RecordKind::Revocation { MAX_RECORD } else { MAX_BYTES };
@@ -105,7 +107,9 @@ impl KeyFolder {
         if wanted == ADDITIONS {
             seen.remember(signed.iter().map(|(key, signed)| (key, signed.object.as_slice())), &listed);
         }
-        Ok(KeyFolder { signed, gone })
+        let folder = KeyFolder { signed, gone };
+        let newer = folder.of(RecordKind::Signing).next().map(|(key, _)| record::newer().context("key", key));
+        newer.map_or(Ok(folder), Err)
     }
 
     /// What this machine has seen and is not there any more. A card is named once, since owners remove owners; of the rest
@@ -136,6 +140,7 @@ impl KeyFolder {
 /// # Errors
 /// `AlreadyExists` when another owner was faster; what the storage said.
 pub(super) async fn publish(inner: &Inner, kind: RecordKind, key: &Key, payload: &[u8]) -> Result<()> {
+    inner.may_write()?;
     let bytes = record::write(kind, &inner.config.repository, key.as_str(), &inner.signing, payload)?;
     match inner.storage.create(key, bytes.clone()).await {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {

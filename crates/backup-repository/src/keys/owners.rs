@@ -1,7 +1,7 @@
 use super::access::Access;
 use super::folder::read_now;
 use super::seen::SeenKeys;
-use super::succession::refuse_stale;
+use super::succession::{refuse_gaps, refuse_stale};
 use crate::crypto::{Identity, random};
 use crate::format::addition::Card;
 use crate::format::owner::{OwnerKeys, OwnerRecipient};
@@ -59,18 +59,20 @@ impl Repository {
     ///
     /// # Errors
     /// `AccessDenied` for a writer; `InvalidInput` for a recipient that cannot be encrypted to; `Unavailable` when
-    /// another owner changed the keys meanwhile.
+    /// another owner changed the keys meanwhile; `Damaged` when keys that the new owner needs cannot be read any more.
     pub async fn add_owner(&self, owner: &OwnerRecipient) -> Result<String> {
         let inner = &*self.0;
         inner.need_owner("add an owner")?;
+        inner.may_write()?;
         refuse_stale(inner).await?;
+        refuse_gaps(inner)?;
         let Access::Owner { own, .. } = &*inner.access else {
             return Err(Error::new(ErrorKind::Internal, "an owner has owner's access"));
         };
         let keys = OwnerKeys {
             repository: inner.config.repository,
             own: own.clone(),
-            identities: inner.identities.to_vec(),
+            identities: (0..).zip(inner.identities.iter().cloned()).collect(),
             signing: inner.signing.clone(),
             domains: inner.domains.to_vec(),
         };
@@ -91,6 +93,7 @@ impl Repository {
     pub async fn remove_owner(&self, id: &str) -> Result<()> {
         let inner = &*self.0;
         inner.need_owner("remove an owner")?;
+        inner.may_write()?;
         let owners = owners(inner).await?;
         if !owners.contains_key(id) {
             return Err(Error::new(ErrorKind::NotFound, "there is no such owner").context("owner", id));

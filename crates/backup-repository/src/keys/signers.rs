@@ -14,6 +14,8 @@ pub(crate) struct Signers {
     repository: RepositoryId,
     owners: VerifyingKey,
     writers: HashMap<SignerId, Writer>,
+    /// A certificate or revocation that only a newer version understands.
+    newer: Option<Key>,
 }
 
 /// A certified writer.
@@ -50,21 +52,20 @@ fn refused(because: &'static str) -> Error {
 impl Signers {
     /// Those whom the folder certifies.
     pub(crate) fn new(repository: RepositoryId, owners: VerifyingKey, folder: &KeyFolder, domains: &[Domain]) -> Self {
-        let writers = folder.of(RecordKind::Certificate).filter_map(|(key, payload)| {
-            // What an owner signed and cannot be read is of a newer version: it certifies nobody here.
-            let certificate = Certificate::parse(key, payload).ok()?;
-            let id = certificate.key.id();
-            let terms = match domains.iter().find(|domain| domain.number == certificate.domain) {
-                Some(domain) => Some(certificate.terms(&domain.keys.index).ok()?),
-                None => None,
-            };
-            let revoked = match folder.get(&revocation_key(&id).ok()?) {
-                Some(payload) => Some(Revocation::parse(payload).ok()?),
-                None => None,
-            };
-            Some((id, Writer { id, key: certificate.key, domain: certificate.domain, terms, revoked }))
-        });
-        Signers { repository, owners, writers: writers.collect() }
+        let (mut writers, mut newer) = (HashMap::new(), None);
+        for (key, payload) in folder.of(RecordKind::Certificate) {
+            match Writer::read(key, payload, folder, domains) {
+                Ok(writer) => drop(writers.insert(writer.id, writer)),
+                // What an owner signed and cannot be read is of a newer version: it certifies nobody here.
+                Err(_) => newer = newer.or(Some(key.clone())),
+            }
+        }
+        Signers { repository, owners, writers, newer }
+    }
+
+    /// What an owner signed of writers and cannot be read here: then nobody knows whose word counts.
+    pub(crate) fn newer(&self) -> Option<&Key> {
+        self.newer.as_ref()
     }
 
     pub(crate) fn writers(&self) -> impl Iterator<Item = &Writer> {
@@ -117,6 +118,17 @@ impl Signers {
 }
 
 impl Writer {
+    fn read(key: &Key, payload: &[u8], folder: &KeyFolder, domains: &[Domain]) -> Result<Self> {
+        let certificate = Certificate::parse(key, payload)?;
+        let id = certificate.key.id();
+        let terms = match domains.iter().find(|domain| domain.number == certificate.domain) {
+            Some(domain) => Some(certificate.terms(&domain.keys.index)?),
+            None => None,
+        };
+        let revoked = folder.get(&revocation_key(&id)?).map(Revocation::parse).transpose()?;
+        Ok(Writer { id, key: certificate.key, domain: certificate.domain, terms, revoked })
+    }
+
     /// Whether a snapshot that it signed counts.
     ///
     /// # Errors

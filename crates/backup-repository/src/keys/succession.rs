@@ -41,7 +41,7 @@ impl Repository {
             .identity
             .checked_add(1)
             .ok_or_else(|| Error::new(ErrorKind::Internal, "there are too many identities"))?;
-        let payload = write_identity(&Identity::generate(), &recipients, to_ms(SystemTime::now()))?;
+        let payload = write_identity(number, &Identity::generate(), &recipients, to_ms(SystemTime::now()))?;
         publish(inner, RecordKind::Identity, &Key::new(format!("keys/identity/{number}"))?, &payload).await?;
         let left_out = owners(inner).await?.into_keys().filter(|owner| !names.contains(owner)).collect();
         Ok(Rotated { identity: number, owners: names, left_out })
@@ -89,6 +89,22 @@ pub(super) async fn refuse_stale(inner: &Inner) -> Result<()> {
         return Err(Error::new(ErrorKind::Unavailable, "the keys changed since the repository was opened: try again"));
     }
     Ok(())
+}
+
+/// Refuses to write an owner file while an identity or domain cannot be read that was there once: it would lack it.
+///
+/// # Errors
+/// `Damaged`.
+pub(super) fn refuse_gaps(inner: &Inner) -> Result<()> {
+    // Numbers are distinct: as many as the highest one says are all of them.
+    let identities = inner.identities.len() == usize::from(inner.identity) + 1;
+    let domains = (0..).zip(inner.domains.iter()).all(|(expected, domain)| expected == domain.number);
+    if identities && domains {
+        return Ok(());
+    }
+    let what = "keys that were added cannot be read any more: bring the object back from a copy of the repository";
+    let below = if identities { "keys/domains/" } else { "keys/identity/" };
+    Err(Error::new(ErrorKind::Damaged, what).context("below", below))
 }
 
 /// The domain of this name, as the storage has it now; made if there is none.

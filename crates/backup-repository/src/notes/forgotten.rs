@@ -30,6 +30,7 @@ pub(crate) async fn forgotten(inner: &Inner) -> Result<HashSet<SessionId>> {
 /// # Errors
 /// `AccessDenied` for one that is held; what the storage said.
 pub(crate) async fn forget(inner: &Inner, snapshot: SessionId) -> Result<()> {
+    inner.may_delete()?;
     let folder = Folder::read_one(inner, &snapshot).await?;
     match inner.snapshot(&snapshot).await {
         Ok(found) => refuse_held(inner, &folder, &snapshot, found.head.domain).await?,
@@ -66,6 +67,7 @@ impl Repository {
     pub async fn forget_missing(&self, id: &BackupId) -> Result<()> {
         let inner = &*self.0;
         inner.need_owner("forget a snapshot")?;
+        inner.may_delete()?;
         let snapshot = SessionId::from_hex(&id.0)?;
         match inner.storage.stat(&snapshot_key(&snapshot)?).await {
             Ok(_) => Err(Error::new(ErrorKind::InvalidInput, "the snapshot is there").context("snapshot", id)),

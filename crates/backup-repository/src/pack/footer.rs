@@ -2,8 +2,9 @@ use super::segment::{MAX_SEGMENT, SegmentPlace};
 use super::{HEADER_LEN, TRAILER_LEN};
 use crate::crypto::{IndexKey, SealKey, TAG_LEN, derive};
 use crate::format::ids::{CHUNK_ID_LEN, ChunkId, Kind, PackName, RepositoryId};
+use crate::format::one_frame;
+use crate::format::record::newer;
 use crate::format::wire::{Fields, put_bytes};
-use crate::format::{newer, one_frame};
 use backup_core::{Error, ErrorKind, Result};
 
 const CONTEXT: &str = "backup repository 2026 footer";
@@ -163,6 +164,6 @@ impl Footer {
 fn parse_segment(bytes: &[u8; SEGMENT_LEN]) -> Result<FooterSegment> {
     let [sealed_len, plain_len, chunks, flags] =
         [0, 1, 2, 3].map(|i| bytes.as_chunks::<4>().0.get(i).map_or(0, |b| u32::from_le_bytes(*b)));
-    let flags = u8::try_from(flags).map_err(|_| newer("flags of a segment"))?;
+    let flags = u8::try_from(flags).map_err(|_| newer().context("unknown", "flags of a segment"))?;
     Ok(FooterSegment { sealed_len, plain_len, chunks, flags })
 }

@@ -1,6 +1,7 @@
 use crate::crypto::{SealKey, TAG_LEN};
 use crate::format::ids::{ChunkId, Kind, PackName, RepositoryId};
-use crate::format::{newer, one_frame};
+use crate::format::one_frame;
+use crate::format::record::newer;
 use backup_core::{Error, ErrorKind, Result};
 
 /// A plain segment is shorter than this.
@@ -157,7 +158,10 @@ impl Unpacker {
                 .context("because", because)
         };
         if place.flags & !COMPRESSED != 0 {
-            return Err(newer("flags of a segment").context("pack", place.pack).context("segment", place.number));
+            return Err(newer()
+                .context("unknown", "flags of a segment")
+                .context("pack", place.pack)
+                .context("segment", place.number));
         }
         let plain_len = place.plain_len as usize;
         if plain_len >= MAX_SEGMENT {

@@ -77,6 +77,7 @@ impl<'a> Pass<'a> {
         stop: &'a Stop,
     ) -> Result<Self> {
         inner.need_owner("prune")?;
+        inner.may_delete()?;
         let upkeep = Upkeep::new(&inner, Upkeep::PRUNE)?;
         let held = Held::new(Prune::new(upkeep.id));
         Ok(Pass {

@@ -69,7 +69,7 @@ async fn put(by: &Repository, id: SessionId, name: &str, status: Status) -> Sess
         "tags": [], "components": [], "entries": 0, "files": 0, "size_bytes": 0, "stored_bytes": 0, "domain": 0,
         "sequence": 1, "previous": null });
     let head: Head = serde_json::from_value(head).unwrap();
-    let payload = write_payload(&key, &inner.keys.index, &inner.config.recipient, &head, &[]).unwrap();
+    let payload = write_payload(&key, &inner.keys.index, inner.recipient(), &head, &[]).unwrap();
     create_record(inner, RecordKind::Snapshot, &key, &payload).await.unwrap();
     id
 }

@@ -49,6 +49,7 @@ impl Repository {
         stop: &Stop,
     ) -> Result<RepairReport> {
         self.0.need_owner("repair the index")?;
+        self.0.may_delete()?;
         let inner = self.0.refreshed().await?;
         let upkeep = Upkeep::new(&inner, Upkeep::REPAIR)?;
         let work = Work {

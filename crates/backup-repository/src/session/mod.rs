@@ -23,7 +23,7 @@ pub(crate) use id::new_id;
 pub(crate) use listed::sessions;
 pub(crate) use live::{LiveSession, Names, outcome_of, voided};
 #[cfg(feature = "fuzzing")]
-pub(crate) use objects::SessionInfo;
+pub(crate) use objects::{SessionInfo, Sessions};
 pub(crate) use objects::{create, create_record, is_valid, key_of, occupant, session_of_void};
 pub(crate) use records::condemned;
 pub(crate) use runs::{blocking, write_run};

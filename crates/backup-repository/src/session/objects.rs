@@ -23,6 +23,13 @@ pub(crate) struct SessionInfo {
     pub(crate) adopts: Vec<String>,
 }
 
+/// What a record of waits, or of what is gone, says.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Sessions {
+    /// Ascending.
+    pub(crate) sessions: Vec<SessionId>,
+}
+
 /// Creates an object of the protocol that is no pack, run or snapshot, and says what came of it. Where listings lag, it
 /// returns when one shows it.
 ///
@@ -44,8 +51,8 @@ pub(crate) async fn create(inner: &Inner, object: &Object, info: &SessionInfo) -
         Object::Void(_) => (RecordKind::Void, Vec::new()),
         Object::SnapshotTombstone { tombstone, .. } => (RecordKind::Tombstone, to_json(tombstone)?),
         Object::Condemned { names, .. } => (RecordKind::Condemned, to_json(names)?),
-        Object::Waits { sessions, .. } => (RecordKind::Waits, to_json(sessions)?),
-        Object::Gone { sessions, .. } => (RecordKind::Gone, to_json(sessions)?),
+        Object::Waits { sessions, .. } => (RecordKind::Waits, to_json(&Sessions { sessions: sessions.clone() })?),
+        Object::Gone { sessions, .. } => (RecordKind::Gone, to_json(&Sessions { sessions: sessions.clone() })?),
         Object::Forgotten(_) => (RecordKind::Forgotten, Vec::new()),
         Object::Run { .. } | Object::Commit(_) => {
             return Err(Error::new(ErrorKind::Internal, "this object is not written so").context("key", key));
@@ -65,6 +72,7 @@ pub(crate) async fn create(inner: &Inner, object: &Object, info: &SessionInfo) -
 /// # Errors
 /// What the storage said.
 pub(crate) async fn create_record(inner: &Inner, kind: RecordKind, key: &Key, payload: &[u8]) -> Result<Outcome> {
+    inner.may_write()?;
     let bytes: Bytes = record::write(kind, &inner.config.repository, key.as_str(), &inner.signing, payload)?;
     match inner.storage.create(key, bytes).await {
         Ok(_) => Ok(Outcome::Created),
@@ -173,7 +181,11 @@ pub(super) async fn signer(inner: &Inner, kind: RecordKind, key: &Key) -> Result
     match inner.storage.get_bytes(key, MAX_RECORD).await {
         Ok(bytes) => {
             let raw = RawRecord::parse(&bytes).ok();
-            Ok(raw.filter(|raw| inner.signers.verify(kind, key, raw).is_ok()).map(|raw| raw.signer))
+            let Some(raw) = raw.filter(|raw| inner.signers.verify(kind, key, raw).is_ok()) else { return Ok(None) };
+            if kind.is_empty() && !raw.payload.is_empty() {
+                return Err(record::newer().context("key", key));
+            }
+            Ok(Some(raw.signer))
         }
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Damaged) => Ok(None),
         Err(error) => Err(error),

@@ -1,4 +1,4 @@
-use super::objects::read_clear;
+use super::objects::{Sessions, read_clear};
 use crate::format::ids::SessionId;
 use crate::format::record::RecordKind;
 use crate::protocol::Record;
@@ -45,7 +45,7 @@ async fn list(inner: &Inner, grace: Duration, now: Option<SystemTime>) -> Result
 }
 
 async fn read_sessions(inner: &Inner, kind: RecordKind, key: &Key) -> Result<Vec<SessionId>> {
-    read_clear(inner, kind, key).await
+    Ok(read_clear::<Sessions>(inner, kind, key).await?.sessions)
 }
 
 /// Record and part (`""`, `waits`, `gone`) that a key names.

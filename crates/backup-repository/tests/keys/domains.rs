@@ -48,6 +48,34 @@ async fn domains_share_nothing_and_owners_read_all() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_owner_file_is_not_written_while_keys_that_were_added_are_lost() {
+    let place = Place::new().await;
+    for domain in ["one", "two"] {
+        place.certify(WriterSpec::default().with_domain(domain)).await;
+    }
+    for _ in 0..2 {
+        place.owner().await.rotate().await.unwrap();
+    }
+    let two = place.certify(WriterSpec::default().with_domain("two")).await;
+    for key in ["keys/domains/1", "keys/identity/1"] {
+        let key = Key::new(key).unwrap();
+        let kept = place.storage.get_bytes(&key, 1 << 20).await.unwrap();
+        place.storage.delete(std::slice::from_ref(&key)).await.unwrap();
+        place.storage.put_bytes(&key, noise(1, 300).into(), &PutOptions::default()).await.unwrap();
+        // What is left is read under its own number.
+        let id = push_tree(&place.writer(&two).await, "n", &tree(1)).await.summary.id;
+        pull_tree(&place.owner().await, &id, &tree(1)).await;
+        let (_, recipient) = new_identity();
+        assert_eq!(kind(place.owner().await.add_owner(&recipient).await), ErrorKind::Damaged, "{key}");
+        place.storage.delete(std::slice::from_ref(&key)).await.unwrap();
+        place.storage.put_bytes(&key, kept, &PutOptions::default()).await.unwrap();
+        let (secret, recipient) = new_identity();
+        place.owner().await.add_owner(&recipient).await.unwrap();
+        pull_tree(&open(&place.storage, &OwnerIdentity::Key(secret)).await.unwrap(), &id, &tree(1)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_cache_serves_all_domains() {
     let place = Place::new().await;
     let lab = place.certify(WriterSpec::default().with_domain("lab")).await;

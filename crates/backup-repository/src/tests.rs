@@ -1,0 +1,220 @@
+//! What a newer version has written: it is told from what is damaged, and stops nobody for whom it means nothing.
+
+use crate::crypto::SigningKey;
+use crate::format::certificate::{certificate_key, revocation_key};
+use crate::format::ids::SessionId;
+use crate::format::record::{self, RecordKind, seal_json};
+use crate::repository::Repository;
+use crate::{OwnerIdentity, PruneOptions, RepositoryOptions, WriterSpec, new_identity};
+use backup_core::*;
+use backup_storage::Memory;
+use memory::{MemoryCapture, Tree, file, path};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+#[allow(dead_code, reason = "shared with other tests")]
+#[path = "../tests/roundtrip/memory.rs"]
+pub(crate) mod memory;
+
+pub(crate) struct Place {
+    storage: Arc<Memory>,
+    identity: OwnerIdentity,
+}
+
+impl Place {
+    async fn new() -> Self {
+        let (secret, recipient) = new_identity();
+        let place = Place { storage: Arc::new(Memory::new()), identity: OwnerIdentity::Key(secret) };
+        Repository::create(place.storage.clone(), &[recipient], RepositoryOptions::default()).await.unwrap();
+        place
+    }
+
+    async fn open(&self) -> Result<Repository> {
+        Repository::open(self.storage.clone(), &self.identity, RepositoryOptions::default()).await
+    }
+
+    async fn owner(&self) -> Repository {
+        self.open().await.unwrap()
+    }
+
+    async fn get(&self, key: &str) -> bytes::Bytes {
+        self.storage.get_bytes(&Key::new(key).unwrap(), 1 << 24).await.unwrap()
+    }
+
+    /// Puts an object in the place of what stands there.
+    async fn put(&self, key: &str, bytes: impl Into<bytes::Bytes>) {
+        let key = Key::new(key).unwrap();
+        self.storage.delete(std::slice::from_ref(&key)).await.unwrap();
+        self.storage.put_bytes(&key, bytes.into(), &PutOptions::default()).await.unwrap();
+    }
+
+    async fn remove(&self, key: &str) {
+        self.storage.delete(&[Key::new(key).unwrap()]).await.unwrap();
+    }
+
+    /// The same, as a record that an owner has signed.
+    async fn sign(&self, kind: RecordKind, key: &str, payload: impl AsRef<[u8]>) {
+        let inner = &self.owner().await.0;
+        let bytes = record::write(kind, &inner.config.repository, key, &inner.signing, payload.as_ref()).unwrap();
+        self.put(key, bytes).await;
+    }
+
+    /// Both copies of a config with this number: the first one, changed.
+    async fn config(&self, n: u32, signer: &SigningKey, change: impl Fn(&mut Value)) {
+        let bytes = self.get("config/0/a").await;
+        let raw = record::RawRecord::parse(&bytes).unwrap();
+        let mut json: Value = serde_json::from_slice(raw.payload).unwrap();
+        change(&mut json);
+        let repository = self.owner().await.id();
+        let (key, json) = (format!("config/{n}"), serde_json::to_vec(&json).unwrap());
+        let record = record::write(RecordKind::Config, &repository, &key, signer, &json).unwrap();
+        for copy in ["a", "b"] {
+            self.put(&format!("{key}/{copy}"), record.clone()).await;
+        }
+    }
+}
+
+async fn push(to: &Repository, name: &str) -> Result<BackupId> {
+    let tree = Tree::from([(path("f"), file(name, 1))]);
+    Ok(memory::push(to, name, MemoryCapture::new(&tree, 10)).await?.0.summary.id)
+}
+
+async fn prune(repository: &Repository) -> Result<()> {
+    let options = PruneOptions::default().with_grace(Duration::ZERO);
+    repository.prune(&options, Arc::new(Silent), &Stop::new()).await.map(drop)
+}
+
+fn kind<T>(result: Result<T>) -> ErrorKind {
+    result.map(drop).unwrap_err().kind()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_highest_config_that_owners_signed_counts_whether_or_not_it_is_understood() {
+    let place = Place::new().await;
+    let owners = place.owner().await.0.signing.clone();
+    let credential = place.owner().await.add_writer(&WriterSpec::default()).await.unwrap();
+    let opened = async || {
+        let writer = Repository::open_as_writer(place.storage.clone(), &credential, RepositoryOptions::default());
+        let (owner, writer) = (place.open().await.map_err(|e| e.kind()), writer.await.map_err(|e| e.kind()));
+        assert_eq!(owner.as_ref().err(), writer.as_ref().err());
+        owner.map(|owner| owner.0.config.list_lag_ms)
+    };
+    // Nobody signed it who may: it says nothing.
+    place.config(9, &SigningKey::generate().unwrap(), |json| json["requires"] = json!(["x"])).await;
+    place.put("config/8/a", vec![7; 300]).await;
+    assert_eq!(opened().await, Ok(0));
+    place.config(3, &owners, |json| json["list_lag_ms"] = 3.into()).await;
+    assert_eq!(opened().await, Ok(3));
+    place.put("config/3/a", "rotten").await;
+    assert_eq!(opened().await, Ok(3), "one valid copy suffices");
+    let changes: [&(dyn Fn(&mut Value) + Sync); 5] = [
+        &|json| json["format"] = 77.into(),
+        &|json| json["requires"] = json!(["x"]),
+        &|json| json["chunk_min"] = json!({"in": "words"}),
+        &|json| json["recipient"] = "another kind".into(),
+        &|json| drop(json.as_object_mut().unwrap().remove("chunk_max")),
+    ];
+    for change in changes {
+        place.config(4, &owners, change).await;
+        assert_eq!(opened().await, Err(ErrorKind::Unsupported), "never passed over");
+        place.remove("config/4/a").await;
+        assert_eq!(opened().await, Err(ErrorKind::Unsupported), "one valid copy suffices");
+        place.remove("config/4/b").await;
+    }
+    place.put("config/3/b", "rotten").await;
+    assert_eq!(opened().await, Ok(0), "what nobody signed does not count");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_config_may_ask_for_more_of_who_writes_and_of_who_deletes() {
+    let place = Place::new().await;
+    let id = push(&place.owner().await, "n").await.unwrap();
+    let owners = place.owner().await.0.signing.clone();
+    place.config(1, &owners, |json| json["requires_to_delete"] = json!(["x"])).await;
+    let owner = place.owner().await;
+    let repair = async |owner: &Repository| owner.repair_index(Duration::ZERO, Arc::new(Silent), &Stop::new()).await;
+    push(&owner, "n").await.unwrap();
+    for refused in [owner.forget(&id).await, prune(&owner).await, repair(&owner).await.map(drop)] {
+        assert_eq!(kind(refused), ErrorKind::Unsupported);
+    }
+    place.config(2, &owners, |json| json["requires_to_write"] = json!(["x"])).await;
+    let owner = place.owner().await;
+    assert_eq!(owner.list().await.unwrap().len(), 2);
+    owner.open(&id).await.unwrap();
+    assert_eq!(kind(push(&owner, "n").await), ErrorKind::Unsupported);
+    let (_, recipient) = new_identity();
+    assert_eq!(kind(owner.add_owner(&recipient).await), ErrorKind::Unsupported);
+    assert_eq!(kind(owner.rotate().await), ErrorKind::Unsupported);
+    assert_eq!(kind(owner.change_note(&id, |note| note.comment = Some("x".into())).await), ErrorKind::Unsupported);
+    for refused in [owner.forget(&id).await, prune(&owner).await, repair(&owner).await.map(drop)] {
+        assert_eq!(kind(refused), ErrorKind::Unsupported);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_signing_key_of_the_owners_is_of_a_newer_version() {
+    let place = Place::new().await;
+    place.put("keys/signing/1", vec![1; 400]).await;
+    place.owner().await;
+    place.sign(RecordKind::Signing, "keys/signing/1", "anything").await;
+    assert_eq!(kind(place.open().await), ErrorKind::Unsupported);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_payload_may_require_something() {
+    let place = Place::new().await;
+    let owner = place.owner().await;
+    let credential = owner.add_writer(&WriterSpec::default()).await.unwrap();
+    let id = push(&owner, "n").await.unwrap();
+    let writer = credential.id().unwrap();
+    let open_writer = async || {
+        Repository::open_as_writer(place.storage.clone(), &credential, RepositoryOptions::default()).await.map(drop)
+    };
+    let newer = json!({"requires": ["x"]});
+    let record = SessionId([0xee; 16]);
+    for (name, wanted) in [
+        (format!("condemned/{record}"), RecordKind::Condemned),
+        (format!("condemned/{record}.waits"), RecordKind::Waits),
+        (format!("condemned/{record}.gone"), RecordKind::Gone),
+    ] {
+        place.sign(wanted, &name, newer.to_string()).await;
+        assert_eq!(kind(prune(&place.owner().await).await), ErrorKind::Unsupported, "{name}");
+        assert_eq!(kind(push(&place.owner().await, "n").await), ErrorKind::Unsupported, "{name}");
+        place.remove(&name).await;
+    }
+    // Nothing is said by an empty payload that is not empty.
+    let end = format!("sessions/{record}/end");
+    for (name, wanted) in [
+        (end.as_str(), RecordKind::SessionEnd),
+        (&format!("index/{record}.void"), RecordKind::Void),
+        (&format!("index/{record}-0"), RecordKind::RunTombstone),
+    ] {
+        place.sign(wanted, name, "{}").await;
+        assert_eq!(kind(prune(&place.owner().await).await), ErrorKind::Unsupported, "{name}");
+        place.remove(name).await;
+    }
+    // A tombstone is one, whatever else it says.
+    let tombstone = format!("snapshots/{record}");
+    place.sign(RecordKind::Tombstone, &tombstone, newer.to_string()).await;
+    assert_eq!(place.owner().await.list().await.unwrap().len(), 1);
+    assert_eq!(kind(prune(&place.owner().await).await), ErrorKind::Unsupported);
+    place.remove(&tombstone).await;
+    prune(&place.owner().await).await.unwrap();
+
+    // Whose word counts is not known: what it would delete could be wanted.
+    let key = certificate_key(&writer).unwrap();
+    let certificate = place.get(key.as_str()).await;
+    let sealed = seal_json(&owner.0.keys.index, &key, &newer).unwrap();
+    let public = credential.signing.verifying().unwrap();
+    place.sign(RecordKind::Certificate, key.as_str(), [&[0; 4][..], &public.0, &sealed].concat()).await;
+    assert_eq!(kind(open_writer().await), ErrorKind::AccessDenied);
+    assert_eq!(kind(prune(&place.owner().await).await), ErrorKind::Unsupported);
+    assert_eq!(kind(place.owner().await.forget(&id).await), ErrorKind::Unsupported);
+    place.put(key.as_str(), certificate).await;
+    open_writer().await.unwrap();
+    let revocation = revocation_key(&writer).unwrap();
+    place.sign(RecordKind::Revocation, revocation.as_str(), newer.to_string()).await;
+    assert_eq!(kind(open_writer().await), ErrorKind::AccessDenied);
+    assert_eq!(kind(prune(&place.owner().await).await), ErrorKind::Unsupported);
+}

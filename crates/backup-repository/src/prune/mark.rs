@@ -156,7 +156,7 @@ impl Marking<'_> {
     /// was interrupted, or left behind because it was damaged, is not copied again and again.
     async fn rows(&self, kind: Kind, id: &ChunkId) -> Result<Vec<(RowPlace, Location)>> {
         let mut rows = self.locator.rows(kind, id).await?;
-        rows.sort_by(|(_, a), (_, b)| b.segment.pack.cmp(&a.segment.pack));
+        rows.sort_by_key(|(_, location)| std::cmp::Reverse(location.segment.pack));
         Ok(rows)
     }
 

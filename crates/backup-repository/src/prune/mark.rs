@@ -99,7 +99,8 @@ impl Marking<'_> {
                 references(&block, &mut |reference| match reference {
                     Reference::Chunk(id) => chunks.push(id),
                     _ => blocks.extend(block_of(&reference)),
-                })?;
+                })
+                .map_err(|e| e.context("snapshot", snapshot))?;
             }
             for id in chunks.drain(..) {
                 self.chunk(marks, &id).await.map_err(|e| e.context("snapshot", snapshot))?;

@@ -301,8 +301,7 @@ class Repository:
         assert block[0:1] == b"C" and block[1] == level, "not the content list expected"
         while cursor.more():
             below = [cursor.take(20)] if level == 1 else list(self.listed(cursor.take(20), level - 1))
-            length = sum(self.rows[chunk][0][3] for chunk in below)
-            assert level == 1 or length == int.from_bytes(cursor.take(8), "little"), "a content list tells a wrong length"
+            assert level == 1 or sum(self.rows[c][0][3] for c in below) == int.from_bytes(cursor.take(8), "little"), "a content list tells a wrong length"
             yield from below
 
     def entries(self, block_id, level):
@@ -392,6 +391,7 @@ class Repository:
             os.chown(target, one(own, 3) - 1, one(own, 4) - 1)
         for attribute in own.get(7, []):
             fields = message(attribute, 3)
+            assert 3 not in fields, f"of a newer version: {target}"
             os.setxattr(target, one(fields, 1), one(fields, 2, b""))
         if 2 in own:
             os.chmod(target, stat.S_IMODE(one(own, 2) - 1))

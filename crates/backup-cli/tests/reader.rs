@@ -15,6 +15,10 @@ fn run(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+fn python() -> std::ffi::OsString {
+    std::env::var_os("BACKUP_TEST_PYTHON").unwrap_or_else(|| "python3".into())
+}
+
 /// Everything below a folder: kind and mode, time, content.
 fn listing(root: &Path) -> BTreeMap<PathBuf, (u32, i64, i64, Vec<u8>)> {
     let mut found = BTreeMap::new();
@@ -72,10 +76,9 @@ fn a_stranger_with_the_format_page_gets_everything_back() {
     fs::write(source.join("deep/3"), "changed").unwrap();
     backup(&["push", "--name", "second", source.to_str().unwrap()]);
 
-    let python = std::env::var_os("BACKUP_TEST_PYTHON").unwrap_or_else(|| "python3".into());
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reader/reader.py");
     assert!(fs::read_to_string(&script).unwrap().lines().count() < 400);
-    let read = |words: &[&str]| run(Command::new(&python).arg(&script).arg(&repository).arg(&identity).args(words));
+    let read = |words: &[&str]| run(Command::new(python()).arg(&script).arg(&repository).arg(&identity).args(words));
     let listed = read(&["list"]);
     let second = listed.lines().find(|line| line.contains("\"name\": \"second\"")).expect("both snapshots are listed");
     let id = second.split('"').nth(3).unwrap();
@@ -126,9 +129,8 @@ fn a_stranger_reads_what_writers_wrote_and_what_came_after_a_rotation() {
     let id = id.split("\"writers\":[{").nth(1).unwrap().split("\"id\":\"").nth(1).unwrap();
     backup(&identity, &["key", "remove", id.get(..16).unwrap()]);
 
-    let python = std::env::var_os("BACKUP_TEST_PYTHON").unwrap_or_else(|| "python3".into());
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reader/reader.py");
-    let read = |words: &[&str]| run(Command::new(&python).arg(&script).arg(&repository).arg(&identity).args(words));
+    let read = |words: &[&str]| run(Command::new(python()).arg(&script).arg(&repository).arg(&identity).args(words));
     let listed = read(&["list"]);
     assert_eq!(listed.lines().count(), 5, "{listed}");
     for line in listed.lines() {
@@ -137,4 +139,56 @@ fn a_stranger_reads_what_writers_wrote_and_what_came_after_a_rotation() {
         let own = at(name).join(source.strip_prefix("/").unwrap()).join("own");
         assert_eq!(fs::read_to_string(own).unwrap(), format!("{name} ").repeat(1000));
     }
+}
+
+#[test]
+fn link_groups_are_of_one_component_and_0_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let reader = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reader");
+    // Two components, each with two names of group 0 and one file of none.
+    let script = r#"
+import os, sys
+sys.dont_write_bytecode = True
+sys.path.insert(0, sys.argv[1])
+from reader import Repository
+r = Repository.__new__(Repository)
+r.snapshots = lambda: [("s", {"domain": 0}, "snapshots/s", b"")]
+r.load_index = lambda domain: None
+r.body = lambda key, rest: {"components": [{"tree": {"id": n, "level": 0}} for n in ("00", "01")]}
+entry = lambda path, extra: (path, {1: [1]}, extra, None, 0, [])
+r.entries = lambda tree, level: [entry(b"%d-%s" % (tree[0], n), x) for n, x in ((b"a", {4: [0]}), (b"b", {4: [0]}), (b"c", {}), (b"d", {}))]
+r.restore("s", sys.argv[2])
+inode = lambda name: os.stat(os.path.join(sys.argv[2], name)).st_ino
+for n in "01":
+    assert inode(n + "-a") == inode(n + "-b"), "0 is a group"
+    assert len({inode(n + x) for x in ("-a", "-c", "-d")}) == 3, "no group is none"
+assert inode("0-a") != inode("1-a"), "a number means something within one component only"
+"#;
+    run(Command::new(python()).arg("-c").arg(script).arg(reader).arg(folder.path()));
+}
+
+#[test]
+fn lists_of_lists_say_how_much_is_below() {
+    let reader = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reader");
+    // Three chunks of 10, 20 and 30 bytes in two lists below a third.
+    let script = r#"
+import sys
+sys.dont_write_bytecode = True
+sys.path.insert(0, sys.argv[1])
+from reader import Repository
+r = Repository.__new__(Repository)
+a, b, c, one, two = (bytes([n]) * 20 for n in range(5))
+r.rows = {chunk: [(None, None, 0, length)] for chunk, length in ((a, 10), (b, 20), (c, 30))}
+def listed(second):
+    root = b"C\2" + one + (30).to_bytes(8, "little") + two + second.to_bytes(8, "little")
+    r.chunk = {b"root": root, one: b"C\1" + a + b, two: b"C\1" + c}.get
+    return list(r.listed(b"root", 2))
+assert listed(30) == [a, b, c]
+try:
+    listed(31)
+    raise SystemExit("a wrong length was taken")
+except AssertionError:
+    pass
+"#;
+    run(Command::new(python()).arg("-c").arg(script).arg(reader));
 }

@@ -11,7 +11,6 @@ pub mod fuzzing;
 mod index;
 mod keys;
 mod locate;
-#[allow(dead_code, unused_imports, reason = "comparing trees and seeking are for the milestones that follow")]
 mod meta;
 mod named;
 mod notes;

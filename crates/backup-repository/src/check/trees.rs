@@ -74,7 +74,7 @@ impl Marks<'_> {
                     amiss.push(false);
                     stack.extend(below.into_iter().rev().map(|reference| (reference, false)));
                 }
-                Err(error) if error.kind() == ErrorKind::Damaged => {
+                Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Unsupported) => {
                     findings.of_snapshot(format!("metadata block {id}"), &error, snapshot);
                     self.packs_of(Kind::Metadata, &id, snapshot, findings).await?;
                     if let Some(parent) = amiss.last_mut() {

@@ -14,6 +14,11 @@ const GROUP: u32 = 6;
 const XATTR: u32 = 7;
 const UNKNOWN: u32 = 8;
 
+const XATTR_NAME: u32 = 1;
+const XATTR_VALUE: u32 = 2;
+/// Ids of the chunks of a value that a later version keeps in chunks.
+const XATTR_CHUNKS: u32 = 3;
+
 const UNKNOWN_MTIME: u64 = 1;
 const UNKNOWN_SIZE: u64 = 2;
 
@@ -98,8 +103,8 @@ pub(super) fn encode(entry: &Entry, out: &mut Vec<u8>) -> Result<()> {
     let mut pair = Vec::new();
     for (name, value) in &metadata.xattrs {
         pair.clear();
-        put_bytes(&mut pair, 1, name);
-        put_bytes(&mut pair, 2, value);
+        put_bytes(&mut pair, XATTR_NAME, name);
+        put_bytes(&mut pair, XATTR_VALUE, value);
         put_bytes(out, XATTR, &pair);
     }
     let no_mtime = if metadata.mtime.is_none() { UNKNOWN_MTIME } else { 0 };
@@ -109,6 +114,9 @@ pub(super) fn encode(entry: &Entry, out: &mut Vec<u8>) -> Result<()> {
 }
 
 /// Reads the message.
+///
+/// # Errors
+/// `Damaged`; `Unsupported` for what a newer version wrote, which concerns its entries only.
 pub(super) fn decode(message: &[u8]) -> Result<Attributes> {
     let mut kind = 0;
     let mut unknown = 0;
@@ -148,11 +156,15 @@ fn less_one(stored: u64) -> Result<Option<u32>> {
 
 fn decode_xattr(message: &[u8], xattrs: &mut BTreeMap<Vec<u8>, Vec<u8>>) -> Result<()> {
     let (mut name, mut content) = (&[][..], &[][..]);
-    let mut fields = Fields::new(message, &[1, 2])?;
+    let mut fields = Fields::new(message, &[XATTR_NAME, XATTR_VALUE, XATTR_CHUNKS])?;
     while let Some((field, value)) = fields.next()? {
         match field {
-            1 => name = value.bytes()?,
-            2 => content = value.bytes()?,
+            XATTR_NAME => name = value.bytes()?,
+            XATTR_VALUE => content = value.bytes()?,
+            XATTR_CHUNKS => {
+                let newer = "an extended attribute is of a newer version: a newer backup is needed";
+                return Err(Error::new(ErrorKind::Unsupported, newer));
+            }
             _ => {}
         }
     }

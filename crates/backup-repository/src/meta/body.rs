@@ -1,9 +1,9 @@
 use super::content::split_ids;
 use super::references::of_extra;
 use super::row::{Row, problem};
-use super::{Content, Found, MAX_ENTRY_BYTES, Reference, attributes, damaged, extra};
+use super::{Content, MAX_ENTRY_BYTES, Reference, attributes, damaged, extra};
 use crate::format::wire::{put_varint, take_bytes, take_varint};
-use backup_core::{Entry, Error, ErrorKind, Result, TreePath};
+use backup_core::{Entry, Error, ErrorKind, Result};
 
 /// Appends an entry without its path, in a form that stands for itself: what [`TreeBuilder`](super::TreeBuilder) takes
 /// and a scan cache keeps. It never reaches a storage and may change from version to version.
@@ -95,21 +95,13 @@ impl<'a> Body<'a> {
         Ok(Body { attributes, row: Row { seconds, nanoseconds, size, extra, ids: body } })
     }
 
-    /// The whole entry.
+    /// The whole entry: pushes pass bodies on as they are.
     ///
     /// # Errors
     /// `Damaged`.
-    pub(crate) fn found(&self, path: TreePath) -> Result<Found> {
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn found(&self, path: backup_core::TreePath) -> Result<super::Found> {
         self.row.found(path, &attributes::decode(self.attributes)?)
-    }
-
-    /// The content alone.
-    ///
-    /// # Errors
-    /// `Damaged`.
-    pub(crate) fn content(&self) -> Result<Content> {
-        let ids = split_ids(self.row.ids)?;
-        Ok(extra::decode(self.row.extra)?.list.unwrap_or_else(|| Content::Ids(ids.collect())))
     }
 
     /// What the entry refers to: its chunks, or the root of its content lists.

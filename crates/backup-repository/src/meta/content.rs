@@ -22,11 +22,6 @@ pub(crate) enum Content {
 }
 
 impl Content {
-    /// No chunks.
-    pub(crate) fn none() -> Self {
-        Content::Ids(Vec::new())
-    }
-
     /// Chunks in all.
     pub(crate) fn chunks(&self) -> u64 {
         match self {

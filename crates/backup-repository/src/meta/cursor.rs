@@ -2,7 +2,7 @@ use super::leaf_reader::LeafReader;
 use super::node::{self, Child};
 use super::{Found, MAX_LEVEL, Ranges, Root, damaged};
 use crate::format::ids::ChunkId;
-use backup_core::{Error, Result, Totals, TreePath};
+use backup_core::{Error, ErrorKind, Result, Totals, TreePath};
 use bytes::Bytes;
 use std::collections::VecDeque;
 
@@ -21,9 +21,9 @@ pub(crate) struct Damage {
 
 /// What a cursor stands at.
 pub(super) enum Head<'a> {
-    /// A block that is not opened: to be opened, skipped or given up.
-    Block { level: u8, child: &'a Child },
-    /// An entry, to be taken or skipped.
+    /// A block that is not opened: to be opened or given up.
+    Block(&'a Child),
+    /// An entry, to be taken.
     Entry(&'a [u8]),
     /// The end.
     End,
@@ -106,8 +106,8 @@ impl Cursor {
         match self.frames.last().map(|frame| &frame.inside) {
             None => Head::End,
             Some(Inside::Leaf { reader, .. }) => Head::Entry(reader.path()),
-            Some(Inside::Node { level, children }) => match children.front() {
-                Some(child) => Head::Block { level: *level, child },
+            Some(Inside::Node { children, .. }) => match children.front() {
+                Some(child) => Head::Block(child),
                 None => Head::End,
             },
         }
@@ -116,7 +116,7 @@ impl Cursor {
     /// Takes the entry at the head, and about how many bytes it takes.
     ///
     /// # Errors
-    /// Damage; the rest of the leaf is passed over.
+    /// Damage; the rest of the leaf is passed over, but for an entry of a newer version only this.
     pub(super) fn take(&mut self) -> Result<(Found, usize), Damage> {
         let taken = match self.frames.last_mut() {
             Some(Frame { inside: Inside::Leaf { reader, state }, .. }) => {
@@ -125,12 +125,10 @@ impl Cursor {
             }
             _ => Err(damaged("no entry is there")),
         };
-        taken.map_err(|error| self.give_up_leaf(error))
-    }
-
-    /// Passes over the block at the head.
-    pub(super) fn skip_block(&mut self) {
-        self.pop_child();
+        taken.map_err(|error| match error.kind() {
+            ErrorKind::Unsupported => self.give_up_entry(error),
+            _ => self.give_up_leaf(error),
+        })
     }
 
     /// Opens the block at the head.
@@ -155,17 +153,6 @@ impl Cursor {
         self.pop_child().map(|(_, child, to)| lost(error, child, to))
     }
 
-    /// Leaves out everything before `to`; everything when there is none.
-    pub(super) fn seek(&mut self, to: Option<&[u8]>) {
-        match to {
-            Some(to) => self.ranges.cut_before(to),
-            None => self.ranges.clear(),
-        }
-        if let Some(Frame { inside: Inside::Leaf { state: state @ State::Wanted, .. }, .. }) = self.frames.last_mut() {
-            *state = State::Unsure;
-        }
-    }
-
     /// Up to `most` blocks that will be needed, the next one first, as far as is known now.
     pub(super) fn upcoming(&self, most: usize) -> Vec<ChunkId> {
         let mut ids = Vec::new();
@@ -188,6 +175,14 @@ impl Cursor {
         let Inside::Node { level, children } = &mut frame.inside else { return None };
         let to = end(children, 0, &frame.to).map(<[u8]>::to_vec);
         Some((*level, children.pop_front()?, to))
+    }
+
+    fn give_up_entry(&self, error: Error) -> Damage {
+        let path = match self.head() {
+            Head::Entry(path) => path,
+            _ => &[],
+        };
+        Damage { error: located(error, path), from: path.to_vec(), to: Some([path, &[0]].concat()), entries: Some(1) }
     }
 
     fn give_up_leaf(&mut self, error: Error) -> Damage {

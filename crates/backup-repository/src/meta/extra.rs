@@ -14,6 +14,9 @@ const HOLES: u32 = 5;
 const FLAGS: u32 = 6;
 pub(super) const LIST: u32 = 7;
 
+/// Bytes of a content list's root: its id, levels, chunks in all.
+pub(super) const ROOT_LEN: usize = CHUNK_ID_LEN + 9;
+
 const CHANGED_WHILE_READ: u64 = 1;
 
 /// The decoded message.
@@ -71,7 +74,7 @@ pub(super) fn encode(entry: &Entry, content: &Content, out: &mut Vec<u8>) {
     }
     put_uint(out, FLAGS, if entry.changed_while_read { CHANGED_WHILE_READ } else { 0 });
     if let Content::List { id, levels, chunks } = content {
-        let mut list = [0; CHUNK_ID_LEN + 9];
+        let mut list = [0; ROOT_LEN];
         for (to, from) in list.iter_mut().zip(id.0.iter().chain([levels]).chain(&chunks.to_le_bytes())) {
             *to = *from;
         }
@@ -118,8 +121,7 @@ fn decode_holes(mut bytes: &[u8]) -> Result<Vec<Hole>> {
 
 /// Reads a content list's root.
 pub(super) fn decode_list(bytes: &[u8]) -> Result<Content> {
-    let bytes: &[u8; CHUNK_ID_LEN + 9] =
-        bytes.try_into().map_err(|_| damaged("a content list's root has the wrong length"))?;
+    let bytes: &[u8; ROOT_LEN] = bytes.try_into().map_err(|_| damaged("a content list's root has the wrong length"))?;
     let [id @ .., levels, c0, c1, c2, c3, c4, c5, c6, c7] = *bytes;
     Ok(Content::List { id: ChunkId(id), levels, chunks: u64::from_le_bytes([c0, c1, c2, c3, c4, c5, c6, c7]) })
 }

@@ -4,8 +4,8 @@ use super::leaf_writer::field;
 use super::row::Row;
 use super::{Found, LEAF, MAX_BLOCK_BYTES, damaged, front};
 use crate::format::ids::CHUNK_ID_LEN;
-use crate::format::wire::{Fields, take_bytes, take_varint};
-use backup_core::{Result, TreePath};
+use crate::format::wire::{Fields, take_varint};
+use backup_core::{ErrorKind, Result, TreePath};
 use bytes::{Buf, Bytes};
 
 /// The most attribute messages of a leaf: many more than fit into one that is not hostile.
@@ -14,13 +14,28 @@ const MAX_ATTRIBUTES: usize = 1 << 16;
 /// A leaf being read: [`LeafReader::advance`] to a path, then [`LeafReader::take`] or [`LeafReader::skip`] the entry.
 pub(super) struct LeafReader {
     columns: Columns,
-    attributes: Vec<Attributes>,
+    attributes: Vec<Known>,
     entries: u64,
     /// Entries passed, the one that `path` belongs to included.
     at: u64,
     path: Vec<u8>,
     seconds: i64,
     nanoseconds: u32,
+}
+
+/// An attribute message of a leaf.
+enum Known {
+    Read(Attributes),
+    /// What only a newer version reads: each entry that has it says so.
+    Newer(Bytes),
+}
+
+/// The columns of one entry, but for its path and time.
+struct Next {
+    number: u64,
+    size: u64,
+    extra: Bytes,
+    ids: Bytes,
 }
 
 /// What is left of each column.
@@ -53,7 +68,12 @@ impl LeafReader {
                     return Err(damaged("a leaf has too many attributes"));
                 }
                 field::ATTRIBUTES => {
-                    attributes.push(attributes::decode(value.bytes()?)?);
+                    let message = value.bytes()?;
+                    attributes.push(match attributes::decode(message) {
+                        Ok(attributes) => Known::Read(attributes),
+                        Err(e) if e.kind() == ErrorKind::Unsupported => Known::Newer(block.slice_ref(message)),
+                        Err(error) => return Err(error),
+                    });
                     continue;
                 }
                 field::PATHS => &mut columns.paths,
@@ -91,41 +111,37 @@ impl LeafReader {
     }
 
     /// The entry that `advance` went to, and about how many bytes it takes.
+    ///
+    /// # Errors
+    /// `Unsupported` for an entry of a newer version: those behind it can be read. `Damaged`.
     pub(super) fn take(&mut self) -> Result<(Found, usize)> {
-        let (number, count) = self.columns_of_next()?;
-        let size = take(&mut self.columns.sizes, take_varint)?;
-        let columns = &mut self.columns;
-        let (mut extras, mut ids) = (columns.extras.as_ref(), columns.ids.as_ref());
-        let length = take_varint(&mut extras)?;
-        let extra = take_bytes(&mut extras, length)?;
-        let row = Row {
-            seconds: self.seconds,
-            nanoseconds: self.nanoseconds,
-            size,
-            extra,
-            ids: take_bytes(&mut ids, count.saturating_mul(CHUNK_ID_LEN as u64))?,
-        };
+        let Next { number, size, extra, ids } = self.next()?;
+        let row = Row { seconds: self.seconds, nanoseconds: self.nanoseconds, size, extra: &extra, ids: &ids };
         let attributes = usize::try_from(number).ok().and_then(|number| self.attributes.get(number));
-        let attributes = attributes.ok_or_else(|| damaged("an entry's attributes are missing"))?;
-        let found = row.found(TreePath::from_encoded(self.path.clone())?, attributes)?;
-        let bytes = self.path.len() + attributes.encoded_len + 8 * row.extra.len() + row.ids.len();
-        let left = (extras.len(), ids.len());
-        columns.extras.advance(columns.extras.len() - left.0);
-        columns.ids.advance(columns.ids.len() - left.1);
-        Ok((found, bytes))
+        let found = |attributes: &Attributes| {
+            let found = row.found(TreePath::from_encoded(self.path.clone())?, attributes)?;
+            Ok((found, self.path.len() + attributes.encoded_len + 8 * extra.len() + ids.len()))
+        };
+        match attributes.ok_or_else(|| damaged("an entry's attributes are missing"))? {
+            Known::Read(attributes) => found(attributes),
+            Known::Newer(message) => found(&attributes::decode(message)?),
+        }
     }
 
     /// Passes over the entry that `advance` went to.
     pub(super) fn skip(&mut self) -> Result<()> {
-        let (_, count) = self.columns_of_next()?;
-        take(&mut self.columns.sizes, take_varint)?;
-        take(&mut self.columns.extras, |extras| {
-            let length = take_varint(extras)?;
-            take_bytes(extras, length).map(|_| ())
-        })?;
-        let ids_bytes = count.saturating_mul(CHUNK_ID_LEN as u64);
-        take(&mut self.columns.ids, |ids| take_bytes(ids, ids_bytes).map(|_| ()))?;
-        Ok(())
+        self.next().map(|_| ())
+    }
+
+    /// Takes the next entry's columns.
+    fn next(&mut self) -> Result<Next> {
+        let (number, count) = self.columns_of_next()?;
+        let columns = &mut self.columns;
+        let size = take(&mut columns.sizes, take_varint)?;
+        let length = take(&mut columns.extras, take_varint)?;
+        let extra = split(&mut columns.extras, length)?;
+        let ids = split(&mut columns.ids, count.saturating_mul(CHUNK_ID_LEN as u64))?;
+        Ok(Next { number, size, extra, ids })
     }
 
     /// Reads the next time, and gives the next attribute number and chunk count.
@@ -159,6 +175,14 @@ fn take<T>(column: &mut Bytes, read: impl FnOnce(&mut &[u8]) -> Result<T>) -> Re
     let left = input.len();
     column.advance(column.len() - left);
     value
+}
+
+/// Splits bytes off the front of a column.
+fn split(column: &mut Bytes, length: u64) -> Result<Bytes> {
+    match usize::try_from(length) {
+        Ok(length) if length <= column.len() => Ok(column.split_to(length)),
+        _ => Err(damaged("a column is cut short")),
+    }
 }
 
 /// The fields of a leaf.

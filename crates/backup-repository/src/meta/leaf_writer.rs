@@ -17,9 +17,25 @@ pub(super) mod field {
     pub(in super::super) const EXTRAS: u32 = 8;
     pub(in super::super) const NANOSECONDS: u32 = 9;
     pub(in super::super) const CHUNK_IDS: u32 = 10;
+    /// Chunks that entries refer to in ways of a later version.
+    pub(in super::super) const FURTHER_CHUNKS: u32 = 11;
+    /// Content lists that entries refer to in ways of a later version: their roots, as in an entry.
+    pub(in super::super) const FURTHER_LISTS: u32 = 12;
 
-    pub(in super::super) const SINGULAR: [u32; 9] =
-        [ENTRIES, PATHS, ATTRIBUTE_NUMBERS, SECONDS, SIZES, CHUNK_COUNTS, EXTRAS, NANOSECONDS, CHUNK_IDS];
+    /// All but the attributes.
+    pub(in super::super) const SINGULAR: [u32; 11] = [
+        ENTRIES,
+        PATHS,
+        ATTRIBUTE_NUMBERS,
+        SECONDS,
+        SIZES,
+        CHUNK_COUNTS,
+        EXTRAS,
+        NANOSECONDS,
+        CHUNK_IDS,
+        FURTHER_CHUNKS,
+        FURTHER_LISTS,
+    ];
 }
 
 /// What a leaf's writer knows of an attribute message.

@@ -83,12 +83,6 @@ impl ListReader {
         self.stack.push((level, block.slice_ref(items)));
         Ok(())
     }
-
-    /// Up to `most` lists that will be needed, the next one first, as far as is known now.
-    pub(crate) fn upcoming(&self, most: usize) -> Vec<ChunkId> {
-        let lists = self.stack.iter().rev().filter(|(level, _)| *level > 1);
-        lists.flat_map(|(_, items)| lists_in(items).map(|(id, _)| id)).take(most).collect()
-    }
 }
 
 /// Bytes of an item of a list of this level.

@@ -5,7 +5,7 @@
 //!
 //! - [`encode_body`], [`Body`]: an entry without its path, as the scan cache keeps it.
 //! - [`TreeBuilder`] cuts entries into leaves and nodes, [`ListBuilder`] chunk ids into content lists.
-//! - [`Walk`] reads entries in order within [`Ranges`], [`Diff`] compares two trees, [`ListReader`] expands a list.
+//! - [`Walk`] reads entries in order within [`Ranges`], [`ListReader`] expands a list.
 //! - [`references`] tells a mark what a block holds on to.
 
 mod attributes;
@@ -13,7 +13,6 @@ mod body;
 mod content;
 mod cursor;
 mod cut;
-mod diff;
 mod extra;
 mod front;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -34,7 +33,6 @@ mod walk;
 pub(crate) use body::{Body, encode_body};
 pub(crate) use content::{Content, Found, MAX_INLINE_CHUNKS, content_bytes};
 pub(crate) use cursor::Damage;
-pub(crate) use diff::{Change, Diff, DiffStep, Side};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use fuzz::fuzz_block;
 pub(crate) use list_builder::ListBuilder;

@@ -1,4 +1,4 @@
-use backup_core::{Selection, TreePath};
+use backup_core::Selection;
 use std::collections::VecDeque;
 
 /// Which paths a walk takes: half-open ranges of encoded paths, ascending and apart.
@@ -19,11 +19,6 @@ impl Ranges {
     /// All paths.
     pub(crate) fn all() -> Self {
         Ranges([Range { from: Vec::new(), to: None }].into())
-    }
-
-    /// One path, and not what lies below it.
-    pub(crate) fn exactly(path: &TreePath) -> Self {
-        Ranges([Range::only(path.as_encoded())].into())
     }
 
     /// What a selection takes: its paths, everything below them, and the directories above.
@@ -49,40 +44,6 @@ impl Ranges {
             }
         }
         Ranges(joined)
-    }
-
-    /// The part of these at `path` and behind it.
-    #[must_use]
-    pub(crate) fn starting_at(mut self, path: &TreePath) -> Self {
-        self.cut_before(path.as_encoded());
-        self
-    }
-
-    /// The part of these behind `path`: to go on where a page ended.
-    #[must_use]
-    pub(crate) fn starting_after(mut self, path: &TreePath) -> Self {
-        let mut next = path.as_encoded().to_vec();
-        next.push(0);
-        self.cut_before(&next);
-        self
-    }
-
-    /// Leaves out what is before `from`.
-    pub(super) fn cut_before(&mut self, from: &[u8]) {
-        while let Some(first) = self.0.front_mut() {
-            if first.reaches(from) {
-                if first.from.as_slice() < from {
-                    first.from = from.to_vec();
-                }
-                return;
-            }
-            self.0.pop_front();
-        }
-    }
-
-    /// Leaves everything out.
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
     }
 
     /// Whether no path is left.

@@ -59,7 +59,14 @@ fn of_leaf(block: &[u8], each: &mut impl FnMut(Reference)) -> Result<()> {
     let mut fields = fields(block)?;
     while let Some((field, value)) = fields.next()? {
         match field {
-            field::CHUNK_IDS => split_ids(value.bytes()?)?.for_each(|id| each(Reference::Chunk(id))),
+            field::CHUNK_IDS | field::FURTHER_CHUNKS => {
+                split_ids(value.bytes()?)?.for_each(|id| each(Reference::Chunk(id)))
+            }
+            field::FURTHER_LISTS => {
+                for root in value.bytes()?.chunks(extra::ROOT_LEN) {
+                    of_root(root, each)?;
+                }
+            }
             field::EXTRAS => {
                 let mut extras = value.bytes()?;
                 while !extras.is_empty() {
@@ -77,11 +84,16 @@ fn of_leaf(block: &[u8], each: &mut impl FnMut(Reference)) -> Result<()> {
 pub(super) fn of_extra(message: &[u8], each: &mut impl FnMut(Reference)) -> Result<()> {
     let mut fields = extra::fields(message)?;
     while let Some((field, value)) = fields.next()? {
-        if field == extra::LIST
-            && let Content::List { id, levels, .. } = extra::decode_list(value.bytes()?)?
-        {
-            each(Reference::List { id, level: levels });
+        if field == extra::LIST {
+            of_root(value.bytes()?, each)?;
         }
+    }
+    Ok(())
+}
+
+fn of_root(root: &[u8], each: &mut impl FnMut(Reference)) -> Result<()> {
+    if let Content::List { id, levels, .. } = extra::decode_list(root)? {
+        each(Reference::List { id, level: levels });
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 use super::cursor::{Cursor, Damage, Head};
 use super::{Found, Ranges, Root};
 use crate::format::ids::ChunkId;
-use backup_core::{Error, Result};
+use backup_core::Error;
 use bytes::Bytes;
 
 /// A batch of entries ends when they take about this many bytes, so that few long ones do not fill the memory.
@@ -45,7 +45,7 @@ impl Walk {
             }
             match self.cursor.head() {
                 Head::End => return Step::Done,
-                Head::Block { child, .. } => return Step::Need(child.id),
+                Head::Block(child) => return Step::Need(child.id),
                 Head::Entry(_) if out.len() >= most || bytes >= MAX_BATCH_BYTES => return Step::Full,
                 Head::Entry(_) => match self.cursor.take() {
                     Err(damage) => return Step::Lost(damage),
@@ -73,24 +73,5 @@ impl Walk {
     /// Up to `most` blocks that will be needed, the next one first, as far as is known now: for reading ahead.
     pub(crate) fn upcoming(&self, most: usize) -> Vec<ChunkId> {
         self.cursor.upcoming(most)
-    }
-
-    /// Runs a walk to its end with blocks that can be had at once.
-    ///
-    /// # Errors
-    /// The first damage.
-    pub(crate) fn collect(mut self, mut fetch: impl FnMut(ChunkId) -> Result<Bytes>) -> Result<Vec<Found>> {
-        let mut found = Vec::new();
-        loop {
-            match self.advance(&mut found, usize::MAX) {
-                Step::Full => {}
-                Step::Need(id) => match fetch(id) {
-                    Ok(block) => self.provide(&block),
-                    Err(error) => self.missing(error),
-                },
-                Step::Lost(damage) => return Err(damage.error),
-                Step::Done => return Ok(found),
-            }
-        }
     }
 }

@@ -105,7 +105,8 @@ impl Marking<'_> {
                 references(&block, &mut |reference| match reference {
                     Reference::Chunk(id) => chunks.push(id),
                     _ => blocks.extend(block_of(&reference)),
-                })?;
+                })
+                .map_err(|e| e.context("snapshot", snapshot))?;
             }
             let held = iter(chunks.drain(..)).map(|id| async move { self.chunk(marks, &id).await });
             let held = held.buffer_unordered(AT_ONCE).try_collect::<()>().await;

@@ -1,7 +1,7 @@
 use super::batch::Fetched;
 use super::hands::Hands;
 use crate::format::ids::ChunkId;
-use crate::meta::{Content, ListBuilder, MAX_INLINE_CHUNKS};
+use crate::meta::{Content, ListBuilder, MAX_INLINE_CHUNKS, content_bytes};
 use backup_core::{Entry, FileReader, Result};
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
@@ -121,6 +121,10 @@ pub(crate) fn read_file(hands: &mut Hands<'_>, listed: &Entry, open: Result<Box<
         Ok(entry) => entry,
         Err(error) => return Ok(Fetched::Failed(chain(&error))),
     };
+    // Readers go by the size.
+    if content_bytes(&entry) != bytes {
+        return Ok(Fetched::Failed("its size is not that of what was read".into()));
+    }
     let (content, refs) = describe(hands, &chunks)?;
     let settled = entry.fingerprint.is_some_and(|f| f.changed_ns.saturating_add(SETTLING_NS) <= started);
     Ok(Fetched::Read { entry: Box::new(entry), content, refs, settled })

@@ -76,6 +76,8 @@ pub struct MemoryCapture {
     batch_len: usize,
     /// Entries that turn out to be unreadable.
     pub broken: BTreeSet<TreePath>,
+    /// Entries of which the source says another size in the end than it gave.
+    pub lying: BTreeSet<TreePath>,
     pub streams: bool,
     pub fetched: Arc<Mutex<Vec<TreePath>>>,
 }
@@ -89,6 +91,7 @@ impl MemoryCapture {
             batch: Arc::default(),
             batch_len,
             broken: BTreeSet::new(),
+            lying: BTreeSet::new(),
             streams: false,
             fetched: Arc::default(),
         }
@@ -99,6 +102,7 @@ struct Opener {
     batch: Arc<Batch>,
     tree: Arc<Tree>,
     broken: BTreeSet<TreePath>,
+    lying: BTreeSet<TreePath>,
 }
 
 impl FileOpener for Opener {
@@ -107,13 +111,15 @@ impl FileOpener for Opener {
         if self.broken.contains(path) {
             return Err(Error::new(ErrorKind::AccessDenied, "cannot open"));
         }
-        Ok(Box::new(OpenNode { content: self.tree[path].content.clone(), at: 0 }))
+        let content = self.tree[path].content.clone();
+        Ok(Box::new(OpenNode { content, at: 0, lies: self.lying.contains(path) }))
     }
 }
 
 struct OpenNode {
     content: Vec<u8>,
     at: usize,
+    lies: bool,
 }
 
 impl FileReader for OpenNode {
@@ -127,7 +133,8 @@ impl FileReader for OpenNode {
 
     fn finish(self: Box<Self>, listed: &Entry, read_bytes: u64) -> Result<Entry> {
         assert_eq!(read_bytes, self.content.len() as u64);
-        Ok(listed.clone())
+        let size_bytes = listed.size_bytes.map(|size| size + u64::from(self.lies));
+        Ok(Entry { size_bytes, ..listed.clone() })
     }
 }
 
@@ -145,7 +152,8 @@ impl Capture for MemoryCapture {
         let paths = wanted.0.iter().map(|n| self.batch.get(*n).unwrap().path.clone());
         self.fetched.lock().unwrap().extend(paths);
         if !self.streams {
-            let opener = Opener { batch: self.batch.clone(), tree: self.tree.clone(), broken: self.broken.clone() };
+            let (broken, lying) = (self.broken.clone(), self.lying.clone());
+            let opener = Opener { batch: self.batch.clone(), tree: self.tree.clone(), broken, lying };
             return contents.files(Arc::new(opener), &wanted.0).await;
         }
         for number in wanted.0 {

@@ -72,11 +72,13 @@ proptest! {
     #[test]
     fn any_message_is_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200), at in 0usize..80, byte: u8) {
         let world = World::new();
-        prop_assert_eq!(open(&world, &bytes).err().unwrap().kind(), ErrorKind::Damaged);
+        // Chance may hit the field that says what is required.
+        let refused = |message: &[u8]| matches!(open(&world, message).err().unwrap().kind(), ErrorKind::Damaged | ErrorKind::Unsupported);
+        prop_assert!(refused(&bytes));
         let mut mutated = message([1, 1, 1, 1, 1], &[17; 20]);
         let at = at % mutated.len();
         mutated[at] = byte;
-        prop_assert_eq!(open(&world, &mutated).err().unwrap().kind(), ErrorKind::Damaged);
+        prop_assert!(refused(&mutated));
     }
 }
 

@@ -194,3 +194,51 @@ fn long_paths_cannot_fill_the_memory() {
     let error = node::read(&block, 1).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Damaged);
 }
+
+#[test]
+fn an_entry_of_a_newer_version_costs_itself_alone() {
+    // Four files of three attribute messages: plain, of a feature that is not known, with a value in chunks.
+    let (mut feature, mut value, mut pair, mut extra) = (vec![8, 2], vec![8, 2], Vec::new(), Vec::new());
+    put_bytes(&mut feature, 15, b"folds");
+    put_bytes(&mut pair, 1, b"user.long");
+    put_bytes(&mut pair, 3, &[7; 20]);
+    put_bytes(&mut value, 7, &pair);
+    put_bytes(&mut extra, 15, b"folds");
+    let extras = [&[0, 0, 0, extra.len() as u8], &extra[..], &[0]].concat();
+    let fields = [
+        (2, &[8, 2][..]),
+        (2, &feature),
+        (2, &value),
+        (3, &[0, 1, b'a', 1, 1, b'b', 1, 1, b'c', 1, 1, b'd', 1, 1, b'e']),
+        (4, &[0, 1, 2, 0, 0]),
+        (5, &[0; 5]),
+        (6, &[0; 5]),
+        (7, &[0; 5]),
+        (8, &extras),
+        (9, &[0; 5]),
+    ];
+    let (found, damages) = walk(Root { id: ChunkId([0; 20]), level: 0 }, |_| Ok(leaf(&fields, 5)));
+    let names: Vec<_> = found.iter().map(|found| found.entry.path.as_encoded()).collect();
+    assert_eq!(names, [b"a", b"e"]);
+    for (damage, (name, behind)) in damages.iter().zip([(b"b", b"b\0"), (b"c", b"c\0"), (b"d", b"d\0")]) {
+        assert_eq!(damage.error.kind(), ErrorKind::Unsupported, "{damage:?}");
+        assert_eq!((&damage.from[..], damage.to.as_deref()), (&name[..], Some(&behind[..])));
+        assert_eq!(damage.entries, Some(1));
+    }
+    assert_eq!(damages.len(), 3);
+}
+
+#[test]
+fn a_child_that_requires_what_is_not_known_or_has_two_ids_is_refused() {
+    for (field, value, kind) in [(15, &b"folds"[..], ErrorKind::Unsupported), (2, &[1; 20], ErrorKind::Damaged)] {
+        let mut message = Vec::new();
+        put_bytes(&mut message, 1, &[0, 0]);
+        put_bytes(&mut message, 2, &[0; 20]);
+        put_bytes(&mut message, field, value);
+        let mut block = vec![NODE, 1];
+        put_varint(&mut block, message.len() as u64);
+        block.extend(message);
+        assert_eq!(node::read(&block, 1).unwrap_err().kind(), kind);
+        assert_eq!(references(&block, &mut |_| {}).unwrap_err().kind(), kind);
+    }
+}

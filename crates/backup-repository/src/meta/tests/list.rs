@@ -28,7 +28,6 @@ fn expand(store: &Store, content: &Content, bytes: u64) -> Result<Vec<ChunkId>> 
         match reader.next()? {
             ListStep::Id(id) => ids.push(id),
             ListStep::Need(id) => {
-                assert_eq!(reader.upcoming(1), [id]);
                 reader.provide(&store.get(id)?)?;
             }
             ListStep::Done => return Ok(ids),
@@ -139,7 +138,7 @@ fn lists_that_do_not_fit_are_refused() {
         assert!(matches!(reader.next().unwrap(), ListStep::Need(_)));
         assert!(reader.provide(&Bytes::copy_from_slice(block)).is_err());
     }
-    let mut reader = ListReader::new(&Content::none(), 0).unwrap();
+    let mut reader = ListReader::new(&no_content(), 0).unwrap();
     assert_eq!(reader.provide(&Bytes::new()).unwrap_err().kind(), ErrorKind::Internal);
 }
 

@@ -2,7 +2,6 @@
 
 mod codec;
 mod damage;
-mod diff;
 mod list;
 mod tree;
 mod walk;
@@ -64,7 +63,23 @@ impl Store {
     }
 
     fn read(&self, root: Option<Root>, ranges: Ranges) -> Vec<Found> {
-        Walk::new(root, ranges).collect(|id| self.get(id)).unwrap()
+        collect(Walk::new(root, ranges), |id| self.get(id)).unwrap()
+    }
+}
+
+/// Runs a walk to its end, or to the first damage.
+fn collect(mut walk: Walk, mut fetch: impl FnMut(ChunkId) -> Result<Bytes>) -> Result<Vec<Found>> {
+    let mut found = Vec::new();
+    loop {
+        match walk.advance(&mut found, usize::MAX) {
+            Step::Full => {}
+            Step::Need(id) => match fetch(id) {
+                Ok(block) => walk.provide(&block),
+                Err(error) => walk.missing(error),
+            },
+            Step::Lost(damage) => return Err(damage.error),
+            Step::Done => return Ok(found),
+        }
     }
 }
 
@@ -85,6 +100,10 @@ fn file(path: TreePath, version: u8) -> Found {
         Some(Timestamp { seconds: 1_700_000_000 + i64::from(a), nanoseconds: u32::from_le_bytes([a, b, c, 0]) });
     entry.size_bytes = Some(1 + u64::from(b) * 100);
     Found { entry, content: Content::Ids(vec![id]) }
+}
+
+fn no_content() -> Content {
+    Content::Ids(Vec::new())
 }
 
 fn plain_files(count: u32) -> Vec<Found> {
@@ -131,20 +150,20 @@ fn contents() -> impl Strategy<Value = (u64, Vec<Hole>, Content)> {
             levels,
             chunks
         }),
-        1 => Just(Content::none()),
+        1 => Just(no_content()),
     ];
     (gaps, content, any::<bool>(), 0u64..1 << 20).prop_map(|(gaps, content, hole_first, more)| {
         let mut holes = Vec::new();
         let mut end = 0;
         for (i, (gap, length)) in gaps.into_iter().enumerate() {
-            let gap = if content == Content::none() || (i == 0 && hole_first) { 0 } else { gap };
-            if content == Content::none() && i > 0 {
+            let gap = if content == no_content() || (i == 0 && hole_first) { 0 } else { gap };
+            if content == no_content() && i > 0 {
                 break;
             }
             holes.push(Hole { offset: end + gap, length });
             end += gap + length;
         }
-        let data = if content == Content::none() { 0 } else { content.chunks() + more };
+        let data = if content == no_content() { 0 } else { content.chunks() + more };
         (end + data, holes, content)
     })
 }
@@ -173,7 +192,7 @@ fn founds() -> impl Strategy<Value = Found> {
             Found { entry, content }
         } else {
             entry.size_bytes = other_size;
-            Found { entry, content: Content::none() }
+            Found { entry, content: no_content() }
         }
     })
 }

@@ -101,7 +101,7 @@ impl Footer {
     ) -> Result<(Self, SignerId, RunSeal)> {
         let name = keys.name;
         let named = |e: Error| e.context("run", name);
-        let (sealed, salt, signer, signature) =
+        let Tail { sealed, salt, signer, signature } =
             split(tail).ok_or_else(|| named(damaged("it is cut short or too long")))?;
         let key = key_of(&signer).ok_or_else(|| {
             named(

@@ -141,7 +141,7 @@ async fn a_lying_member_voids_later_backups_until_it_is_revoked() {
     assert_eq!(mended.stats.bytes_added, content.len() as u64);
     // Who asks for the chunk now finds the copy that is there, also for the snapshot from before.
     for id in [&voided.summary.id, &mended.summary.id] {
-        let (pulled, _) = memory::pull(&place.owner().await, id, &Selection::default()).await.unwrap();
+        let (pulled, _) = crate::tests::memory::pull(&place.owner().await, id, &Selection::default()).await.unwrap();
         assert_eq!(pulled[&path("f")].1.as_ref().unwrap(), content.as_bytes());
     }
 }
@@ -155,7 +155,13 @@ async fn a_writers_run_replaces_no_other() {
     let writer = place.hostile(WriterSpec::default()).await;
     let replaces = victims.iter().filter_map(|(key, _)| RunName::from_key(key)).collect();
     lie(&writer.0, ChunkId([1; 20]), 1, replaces).await;
-    assert!(memory::pull(&place.owner().await, &stored.summary.id, &Selection::default()).await.unwrap().1.is_empty());
+    assert!(
+        crate::tests::memory::pull(&place.owner().await, &stored.summary.id, &Selection::default())
+            .await
+            .unwrap()
+            .1
+            .is_empty()
+    );
     let findings = place.findings().await;
     assert!(findings.len() == 1 && findings[0].problem.contains("replaces"), "{findings:?}");
 }

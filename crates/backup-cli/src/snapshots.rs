@@ -86,6 +86,9 @@ pub(crate) async fn list(context: &Context, repository: &Repository) -> Result<V
     for missing in &listing.missing {
         context.screen().warn(format_args!("{missing}; `backup forget --missing` says that this is as it should be"));
     }
+    for newer in &listing.newer {
+        context.screen().warn(newer);
+    }
     Ok(listing.snapshots)
 }
 

@@ -10,16 +10,12 @@ use crate::index::{IndexCache, PackRecord, Row, RunBuilder, RunParams, RunRows, 
 use crate::protocol::Object;
 use crate::repository::{Inner, Repository};
 use crate::session::{create_record, is_valid, key_of, new_id};
+use crate::tests::memory::{self, MemoryCapture, Tree, file, path, push};
 use crate::{ChunkId, Kind, PackName, RepositoryOptions, RunName, SessionObject, WriterSpec, new_identity};
 use backup_core::*;
 use backup_storage::Memory;
-use memory::{MemoryCapture, Tree, file, path, push};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-
-#[allow(dead_code, reason = "shared with other tests")]
-#[path = "../../tests/roundtrip/memory.rs"]
-mod memory;
 
 struct Place {
     storage: Arc<Memory>,

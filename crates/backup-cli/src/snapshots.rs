@@ -106,6 +106,9 @@ impl<'a> Snapshots<'a> {
 pub(crate) async fn list(context: &Context, repository: &Repository) -> Result<Vec<Summary>> {
     let listing = repository.listing().await?;
     warn_of(context, &listing.missing);
+    for newer in &listing.newer {
+        context.screen().warn(newer);
+    }
     Ok(listing.snapshots)
 }
 

@@ -38,7 +38,7 @@ pub use format::credential::WriterCredential;
 pub use format::ids::{ChunkId, Kind, PackName, RepositoryId, RunName, SessionId, SessionObject};
 pub use format::owner::{OwnerIdentity, OwnerRecipient, new_identity, recipient_of};
 pub use keys::{Keys, OwnerInfo, Rotated, WriterInfo, WriterSpec};
-pub use notes::{Listing, Missing, Note};
+pub use notes::{Listing, Missing, Newer, Note};
 pub use options::RepositoryOptions;
 pub use prune::{PruneOptions, PruneReport};
 pub use reference::Names;

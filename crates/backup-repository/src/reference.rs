@@ -78,11 +78,13 @@ impl Names {
         if self.named.notes.is_forgotten(&self.inner, id).await? {
             return Ok(None);
         }
-        match self.inner.snapshot(id).await {
+        match self.inner.counting(id).await {
             Ok(found) => {
-                let index = self.inner.index_key_of(found.head.domain)?;
-                let is_genuine = series(index, &found.signer, &found.head.name) == id.series();
-                Ok(Some((found.head, is_genuine)))
+                let signer = found.signer;
+                let head = found.read().map_err(|e| e.context("snapshot", id))?.head;
+                let index = self.inner.index_key_of(head.domain)?;
+                let is_genuine = series(index, &signer, &head.name) == id.series();
+                Ok(Some((head, is_genuine)))
             }
             Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::NotFound) => Ok(None),
             Err(error) => Err(error),

@@ -5,17 +5,17 @@ use crate::format::credential::WriterCredential;
 use crate::format::ids::{RepositoryId, SessionId};
 use crate::format::owner::{Domain, OwnerIdentity, OwnerKeys, OwnerRecipient};
 use crate::format::record::{MAX_RECORD, RawRecord, RecordKind};
-use crate::format::snapshot::{Head, read_head, snapshot_key, to_ms};
+use crate::format::snapshot::{Head, OpenHead, open_head, snapshot_key, to_ms};
 use crate::keys::{ADDITIONS, Access, KeyFolder, Signer, Signers, expect_here, remember_here, write_owner};
 use crate::named::Named;
 use crate::notes::Folder;
 use crate::options::RepositoryOptions;
 use backup_core::{Error, ErrorKind, Key, Result, StorageDriver, StorageExt};
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 /// An open repository: its config was found and verified, and an identity opened its keys.
@@ -42,16 +42,25 @@ pub(crate) struct Inner {
     /// What was below `keys/` and is not any more.
     pub(crate) keys_gone: Arc<[Key]>,
     pub(crate) options: RepositoryOptions,
+    /// What snapshots that were read need, which never changes.
+    pub(crate) needs: Arc<Mutex<HashMap<SessionId, Vec<SessionId>>>>,
 }
 
-/// A snapshot that counts.
-pub(crate) struct Snapshot {
+/// A snapshot that counts, also one of a newer version.
+pub(crate) struct Counting {
     pub(crate) key: Key,
-    pub(crate) head: Head,
+    pub(crate) head: OpenHead,
     pub(crate) payload: Vec<u8>,
     pub(crate) signer: SignerId,
     /// At the end of its record.
     pub(crate) hash: [u8; 32],
+}
+
+/// A snapshot that counts, its head read.
+pub(crate) struct Snapshot {
+    pub(crate) key: Key,
+    pub(crate) head: Head,
+    pub(crate) payload: Vec<u8>,
 }
 
 /// What listings of the snapshots and the notes showed.
@@ -269,19 +278,27 @@ impl Inner {
     /// A snapshot that somebody signed who may.
     ///
     /// # Errors
+    /// As [`Inner::counting`]; `Unsupported` for one that counts and is of a newer version.
+    pub(crate) async fn snapshot(&self, id: &SessionId) -> Result<Snapshot> {
+        self.counting(id).await?.read().map_err(|e| e.context("snapshot", id))
+    }
+
+    /// The same, as far as every version can say.
+    ///
+    /// # Errors
     /// `NotFound` also for the tombstone of a session that was ended before it committed, and for one of a domain whose
     /// keys are not here; `Damaged` for one that does not count.
-    pub(crate) async fn snapshot(&self, id: &SessionId) -> Result<Snapshot> {
+    pub(crate) async fn counting(&self, id: &SessionId) -> Result<Counting> {
         let key = snapshot_key(id)?;
         let bytes = self.storage.get_bytes(&key, MAX_RECORD).await?;
-        self.snapshot_of(id, key, &bytes)
+        self.counting_of(id, key, &bytes)
     }
 
     /// The same, of bytes that were read under its key.
     ///
     /// # Errors
-    /// As [`Inner::snapshot`].
-    pub(crate) fn snapshot_of(&self, id: &SessionId, key: Key, bytes: &[u8]) -> Result<Snapshot> {
+    /// As [`Inner::counting`].
+    pub(crate) fn counting_of(&self, id: &SessionId, key: Key, bytes: &[u8]) -> Result<Counting> {
         let named = |e: Error| e.context("snapshot", id);
         let raw = RawRecord::parse(bytes).map_err(named)?;
         if self.signers.verify(RecordKind::Tombstone, &key, &raw).is_ok() {
@@ -291,27 +308,25 @@ impl Inner {
         let signer = self.signers.verify(RecordKind::Snapshot, &key, &raw).map_err(named)?;
         let head = self.open_head(&key, raw.payload, signer).map_err(named)?;
         if let Signer::Writer(writer) = signer {
-            writer.vouches_for(id, &head, &raw.hash).map_err(named)?;
+            writer.vouches_for(id, &head.label.name, &raw.hash).map_err(named)?;
         }
-        Ok(Snapshot { head, payload: raw.payload.to_vec(), signer: raw.signer, hash: raw.hash, key })
+        self.needs.lock().unwrap_or_else(PoisonError::into_inner).insert(*id, head.label.needs.clone());
+        Ok(Counting { head, payload: raw.payload.to_vec(), signer: raw.signer, hash: raw.hash, key })
     }
 
     /// The head, with the key of its domain: the writer's, or whichever opens what an owner signed.
-    fn open_head(&self, key: &Key, payload: &[u8], signer: Signer<'_>) -> Result<Head> {
-        let elsewhere = || Error::new(ErrorKind::NotFound, "the snapshot is of a domain whose keys are not here");
-        let mut last = None;
+    fn open_head(&self, key: &Key, payload: &[u8], signer: Signer<'_>) -> Result<OpenHead> {
         for domain in self.domains.iter().filter(|domain| signer.may_be_in(domain.number)) {
-            match read_head(key, &domain.keys.index, payload) {
-                Ok(head) if head.domain == domain.number => return Ok(head),
-                Ok(_) => return Err(Error::new(ErrorKind::Damaged, "the snapshot names another domain than its own")),
-                Err(error) => last = Some(error),
+            match open_head(key, &domain.keys.index, payload)? {
+                Some(head) if head.label.domain == domain.number => return Ok(head),
+                Some(_) => {
+                    return Err(Error::new(ErrorKind::Damaged, "the snapshot names another domain than its own"));
+                }
+                None => {}
             }
         }
-        match last {
-            Some(error) if self.is_owner() || error.kind() != ErrorKind::Damaged => Err(error),
-            None if self.is_owner() => Err(elsewhere().with_kind(ErrorKind::Damaged)),
-            _ => Err(elsewhere()),
-        }
+        let kind = if self.is_owner() { ErrorKind::Damaged } else { ErrorKind::NotFound };
+        Err(Error::new(kind, "the snapshot is of a domain whose keys are not here"))
     }
 
     /// Every snapshot's id, oldest first.
@@ -343,6 +358,17 @@ pub(crate) fn series(index: &IndexKey, signer: &SignerId, name: &str) -> [u8; 4]
 
 fn not_here(domain: u32) -> Error {
     Error::new(ErrorKind::AccessDenied, "the keys of this domain are not here").context("domain", domain)
+}
+
+impl Counting {
+    /// With the whole head.
+    ///
+    /// # Errors
+    /// `Unsupported` for one of a newer version; `Damaged`.
+    pub(crate) fn read(self) -> Result<Snapshot> {
+        let Counting { key, head, payload, .. } = self;
+        Ok(Snapshot { head: head.read()?, key, payload })
+    }
 }
 
 impl Opening {
@@ -417,6 +443,7 @@ impl Opening {
             signers: Arc::new(signers),
             keys_gone: folder.gone().into(),
             options,
+            needs: Arc::default(),
         })))
     }
 }

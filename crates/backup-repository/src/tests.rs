@@ -3,8 +3,10 @@
 use crate::crypto::SigningKey;
 use crate::format::certificate::{certificate_key, revocation_key};
 use crate::format::ids::SessionId;
-use crate::format::record::{self, RecordKind, seal_json};
+use crate::format::record::{self, RecordKind, open_json, seal_json};
+use crate::format::snapshot::{snapshot_key, write_payload};
 use crate::repository::Repository;
+use crate::session::new_id;
 use crate::{OwnerIdentity, PruneOptions, RepositoryOptions, WriterSpec, new_identity};
 use backup_core::*;
 use backup_storage::Memory;
@@ -17,7 +19,7 @@ use std::time::Duration;
 #[path = "../tests/roundtrip/memory.rs"]
 pub(crate) mod memory;
 
-pub(crate) struct Place {
+struct Place {
     storage: Arc<Memory>,
     identity: OwnerIdentity,
 }
@@ -75,6 +77,24 @@ impl Place {
     }
 }
 
+impl Place {
+    /// A snapshot with this head, changed, and no component, signed by whoever opened `by`.
+    async fn snapshot(&self, by: &Repository, change: impl Fn(&mut Value)) -> BackupId {
+        let inner = &by.0;
+        let id = new_id(inner, "n").unwrap();
+        let mut head = json!({"name": "n", "host": "h", "time": 1, "duration_ms": 1, "status": "complete", "tags": [],
+            "components": [], "entries": 0, "files": 0, "size_bytes": 0, "stored_bytes": 0, "domain": 0, "sequence": 1,
+            "previous": null});
+        change(&mut head);
+        let key = snapshot_key(&id).unwrap();
+        let payload = write_payload(&key, &inner.keys.index, inner.recipient(), &head, &[]).unwrap();
+        let signed =
+            record::write(RecordKind::Snapshot, &inner.config.repository, key.as_str(), &inner.signing, &payload);
+        self.put(key.as_str(), signed.unwrap()).await;
+        BackupId(id.to_string())
+    }
+}
+
 async fn push(to: &Repository, name: &str) -> Result<BackupId> {
     let tree = Tree::from([(path("f"), file(name, 1))]);
     Ok(memory::push(to, name, MemoryCapture::new(&tree, 10)).await?.0.summary.id)
@@ -108,7 +128,8 @@ async fn the_highest_config_that_owners_signed_counts_whether_or_not_it_is_under
     assert_eq!(opened().await, Ok(3));
     place.put("config/3/a", "rotten").await;
     assert_eq!(opened().await, Ok(3), "one valid copy suffices");
-    let changes: [&(dyn Fn(&mut Value) + Sync); 5] = [
+    let changes: [&(dyn Fn(&mut Value) + Sync); 6] = [
+        &|json| json["signing"] = "00".repeat(32).into(),
         &|json| json["format"] = 77.into(),
         &|json| json["requires"] = json!(["x"]),
         &|json| json["chunk_min"] = json!({"in": "words"}),
@@ -217,4 +238,111 @@ async fn every_payload_may_require_something() {
     place.sign(RecordKind::Revocation, revocation.as_str(), newer.to_string()).await;
     assert_eq!(kind(open_writer().await), ErrorKind::AccessDenied);
     assert_eq!(kind(prune(&place.owner().await).await), ErrorKind::Unsupported);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newer_snapshot_concerns_itself_alone() {
+    let place = Place::new().await;
+    let owner = place.owner().await;
+    let ours = push(&owner, "n").await.unwrap();
+    let credential = owner.add_writer(&WriterSpec::default().with_names(["w"])).await.unwrap();
+    let options = RepositoryOptions::default();
+    let writer = Repository::open_as_writer(place.storage.clone(), &credential, options).await.unwrap();
+    let requires = |json: &mut Value| {
+        json["requires"] = json!(["x"]);
+        drop(json.as_object_mut().unwrap().remove("entries"));
+    };
+    let newer = place.snapshot(&owner, requires).await;
+    let theirs = place.snapshot(&writer, |json| {
+        requires(json);
+        json["name"] = "w".into();
+    });
+    let theirs = theirs.await;
+    let spoofed = place.snapshot(&writer, requires).await;
+    let word = place.snapshot(&owner, |json| json["status"] = "a new word".into()).await;
+
+    let owner = place.owner().await;
+    for by in [&owner, &writer] {
+        let listing = by.listing().await.unwrap();
+        let statuses: Vec<_> = listing.snapshots.iter().map(|one| (one.id.clone(), one.status)).collect();
+        assert_eq!(statuses, [(word.clone(), Status::Incomplete), (ours.clone(), Status::Complete)]);
+        assert_eq!(listing.newer.iter().map(|one| &one.id).collect::<Vec<_>>(), [&newer, &theirs], "oldest first");
+        assert_eq!(listing.newer[1].name, "w");
+    }
+    assert_eq!(kind(owner.open(&newer).await), ErrorKind::Unsupported);
+    assert_eq!(kind(owner.open(&spoofed).await), ErrorKind::Damaged, "it does not count, whatever it requires");
+    push(&owner, "n").await.unwrap();
+    owner.forget(&spoofed).await.unwrap();
+    // What counts goes on counting when its writer is revoked.
+    assert_eq!(owner.revoke_writer(&credential.id().unwrap()).await.unwrap(), 1);
+    for id in [&newer, &theirs] {
+        let refused = prune(&place.owner().await).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Unsupported);
+        assert!(format!("{refused}").contains("snapshots/") && format!("{refused}").contains("whole id"), "{refused}");
+        place.owner().await.forget(id).await.unwrap();
+    }
+    prune(&place.owner().await).await.unwrap();
+    assert_eq!(place.owner().await.listing().await.unwrap().newer.len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_snapshot_needs_is_not_forgotten() {
+    let place = Place::new().await;
+    let owner = place.owner().await;
+    let full = push(&owner, "n").await.unwrap();
+    let step = place.snapshot(&owner, |json| json["needs"] = json!([full.0])).await;
+    let newer = place.snapshot(&owner, |json| {
+        json["needs"] = json!([step.0]);
+        json["requires"] = json!(["x"]);
+    });
+    let newer = newer.await;
+    // What does not count holds nothing up.
+    place.put(&format!("snapshots/{}", "ee".repeat(16)), vec![7; 900]).await;
+    for (id, by) in [(&full, &step), (&step, &newer)] {
+        for owner in [&owner, &place.owner().await] {
+            let refused = owner.forget(id).await.unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::InvalidInput);
+            assert!(refused.to_string().contains(&by.0), "{refused}");
+        }
+    }
+    for id in [&newer, &step, &full] {
+        owner.forget(id).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_writes_the_next_number_takes_over_what_it_does_not_know() {
+    let place = Place::new().await;
+    let owner = place.owner().await;
+    let id = push(&owner, "n").await.unwrap();
+    let key = |number: u32| Key::new(format!("notes/{id}/{number}")).unwrap();
+    let index = &owner.0.keys.index;
+    let note = json!({"tags": ["a"], "hold": null, "comment": "c", "until": {"year": 2030}, "requires": []});
+    place.sign(RecordKind::Note, key(0).as_str(), seal_json(index, &key(0), &note).unwrap()).await;
+    owner.change_note(&id, |note| note.tags.clear()).await.unwrap();
+    let bytes = place.get(key(1).as_str()).await;
+    let next: Value = open_json(index, &key(1), record::RawRecord::parse(&bytes).unwrap().payload).unwrap();
+    assert_eq!((&next["until"], &next["tags"], &next["comment"]), (&json!({"year": 2030}), &json!([]), &json!("c")));
+    // What is not understood may be a hold; and nobody writes over it.
+    let newer = json!({"tags": [], "requires": ["x"]});
+    place.sign(RecordKind::Note, key(2).as_str(), seal_json(index, &key(2), &newer).unwrap()).await;
+    assert!(owner.list().await.unwrap()[0].held);
+    assert_eq!(kind(owner.forget(&id).await), ErrorKind::Unsupported);
+    assert_eq!(kind(owner.change_note(&id, |note| note.comment = None).await), ErrorKind::Unsupported);
+
+    let receipts = json!({"snapshots": {"ee".repeat(16): 5}, "by": ["somebody"]});
+    place.sign(RecordKind::Receipts, "receipts/0", receipts.to_string()).await;
+    assert_eq!(owner.record_receipts().await.unwrap(), 1);
+    let bytes = place.get("receipts/1").await;
+    let next: Value = serde_json::from_slice(record::RawRecord::parse(&bytes).unwrap().payload).unwrap();
+    assert_eq!((&next["by"], &next["snapshots"]["ee".repeat(16)]), (&json!(["somebody"]), &json!(5)));
+    assert!(next["snapshots"][&id.0].is_i64());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_push_has_the_name_of_a_prune() {
+    let place = Place::new().await;
+    for name in ["prune", "repair"] {
+        assert_eq!(kind(push(&place.owner().await, name).await), ErrorKind::InvalidInput);
+    }
 }

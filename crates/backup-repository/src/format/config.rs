@@ -96,8 +96,9 @@ impl Config {
         if fixed.format != FORMAT || !fixed.requires.is_empty() {
             return Err(newer().context("format", fixed.format).context("requires", fixed.requires.join(" ")));
         }
+        // Owners who name another key than their own know of more than this format does.
         if (fixed.repository, fixed.signing) != (owned.repository.0, owned.owners.0) {
-            return Err(Error::new(ErrorKind::Damaged, "the config names another repository than it was signed for"));
+            return Err(newer().context("because", "it names another repository or signing key than it was signed for"));
         }
         Config::understand(raw.payload).map_err(unsupported)
     }

@@ -7,7 +7,7 @@ use super::credential::WriterCredential;
 use super::ids::{PackName, RunName, SessionId};
 use super::owner::{OwnerIdentity, OwnerKeys, age_decrypt, age_encrypt};
 use super::record::{self, RawRecord, RecordKind, from_json, open_json, seal_plain, to_json};
-use super::snapshot::{open_body, read_body, read_head, snapshot_key, write_payload};
+use super::snapshot::{open_body, open_head, read_body, snapshot_key, write_payload};
 use crate::crypto::SealKey;
 use crate::fuzzing::{Keys, keys};
 use crate::protocol::{Condemned, Tombstone};
@@ -143,7 +143,7 @@ pub(crate) fn condemned(data: &[u8]) {
 pub(crate) fn snapshot(data: &[u8]) {
     with(data, |keys, data| {
         let key = snapshot_key(&keys.session)?;
-        let _ = read_head(&key, keys.index(), data);
+        let _ = open_head(&key, keys.index(), data);
         read_body(&key, std::slice::from_ref(&keys.identity), data).map(drop)
     });
 }
@@ -153,7 +153,10 @@ pub(crate) fn snapshot_head(data: &[u8]) {
         let key = snapshot_key(&keys.session)?;
         let head = seal_plain(keys.index(), &key, data.to_vec())?;
         let payload = [&(head.len() as u32).to_le_bytes()[..], &head].concat();
-        read_head(&key, keys.index(), &payload)?.summary(keys.session).map(drop)
+        match open_head(&key, keys.index(), &payload)? {
+            Some(head) => head.read()?.summary(keys.session).map(drop),
+            None => Ok(()),
+        }
     });
 }
 
@@ -203,7 +206,10 @@ pub(crate) fn open_session(inner: &Inner, key: &Key, payload: &[u8]) -> Result<V
 
 /// What a snapshot's record gives the parsers to read.
 pub(crate) fn harvest_snapshot(inner: &Inner, key: &Key, payload: &[u8]) -> Result<Vec<(&'static str, Vec<u8>)>> {
-    let Ok(head) = read_head(key, &inner.keys.index, payload) else { return Ok(vec![("session", payload.to_vec())]) };
+    let Ok(Some(head)) = open_head(key, &inner.keys.index, payload) else {
+        return Ok(vec![("session", payload.to_vec())]);
+    };
+    let head = head.read()?;
     let body = open_body(key, &inner.identities, payload)?;
     let components = read_body(key, &inner.identities, payload)?;
     let mut seeds = vec![("snapshot-head", to_json(&head)?), ("snapshot-body", body)];

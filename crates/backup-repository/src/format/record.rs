@@ -163,10 +163,18 @@ pub(crate) fn seal_plain(index: &IndexKey, key: &Key, mut plain: Vec<u8>) -> Res
 /// # Errors
 /// `Damaged` when it does not open under this key and name, or is not the JSON expected.
 pub(crate) fn open_json<T: DeserializeOwned>(index: &IndexKey, key: &Key, sealed: &[u8]) -> Result<T> {
+    from_json(&open_plain(index, key, sealed)?)
+}
+
+/// The plain text of a sealed payload.
+///
+/// # Errors
+/// `Damaged` when it does not open under this key and name.
+pub(super) fn open_plain(index: &IndexKey, key: &Key, sealed: &[u8]) -> Result<Vec<u8>> {
     let (nonce, sealed) = sealed.split_first_chunk::<12>().ok_or_else(|| damaged("it is too short"))?;
     let mut buffer = sealed.to_vec();
     let plain = record_key(index, key)?.open_with_nonce(*nonce, key.as_str().as_bytes(), &mut buffer)?;
-    from_json(plain)
+    Ok(plain.to_vec())
 }
 
 fn record_key(index: &IndexKey, key: &Key) -> Result<SealKey> {

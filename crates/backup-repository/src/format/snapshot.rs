@@ -2,7 +2,7 @@
 
 use super::ids::{ChunkId, SessionId};
 use super::one_frame;
-use super::record::{from_json, open_json, seal_json, to_json, unhex};
+use super::record::{MAX_RECORD, from_json, open_plain, parse_json, seal_json, to_json, unhex};
 use crate::crypto::{Identity, IndexKey, Recipient, SealKey, WRAP_KIND, WRAPPED_LEN, WrappedKey, known_wrap};
 use backup_core::{
     BackupId, Component, ComponentSpec, EntryFailure, Error, ErrorKind, Key, Outcome, Result, SourceDescription,
@@ -14,6 +14,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A body is a list of components with at most a thousand failures each.
 const MAX_BODY: usize = 64 << 20;
+/// What a record adds to head and body is less.
+const ROOM: usize = 1 << 10;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Head {
@@ -32,8 +34,39 @@ pub(crate) struct Head {
     pub(crate) domain: u32,
     pub(crate) sequence: u64,
     pub(crate) previous: Option<String>,
+    /// Snapshots without which this one cannot be restored.
+    #[serde(default)]
+    pub(crate) needs: Vec<SessionId>,
+    /// Empty: what requires something is not read.
     #[serde(default)]
     pub(crate) requires: Vec<String>,
+}
+
+/// What of a head has its name, type and meaning in every version: whether the snapshot counts is judged from it alone.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Label {
+    pub(crate) name: String,
+    /// Milliseconds since 1970.
+    pub(crate) time: i64,
+    pub(crate) domain: u32,
+    #[serde(default)]
+    pub(crate) needs: Vec<SessionId>,
+}
+
+/// A head that was opened.
+pub(crate) struct OpenHead {
+    pub(crate) label: Label,
+    json: Vec<u8>,
+}
+
+impl OpenHead {
+    /// All of it.
+    ///
+    /// # Errors
+    /// `Unsupported` for one of a newer version; `Damaged`.
+    pub(crate) fn read(&self) -> Result<Head> {
+        from_json(&self.json)
+    }
 }
 
 impl Head {
@@ -41,11 +74,16 @@ impl Head {
         let mut summary = Summary::new(BackupId(id.to_string()), &self.name, &self.host, from_ms(self.time));
         summary.duration = Duration::from_millis(self.duration_ms);
         summary.tags = self.tags.clone();
-        summary.status = self.status.parse()?;
+        summary.status = status(&self.status);
         summary.components = self.components.clone();
         summary.totals = Totals { entries: self.entries, files: self.files, size_bytes: self.size_bytes };
         Ok(summary)
     }
+}
+
+/// Of a word that is not known, nothing better can be said.
+fn status(word: &str) -> Status {
+    word.parse().unwrap_or(Status::Incomplete)
 }
 
 /// Milliseconds since 1970; negative before.
@@ -155,6 +193,12 @@ impl ComponentJson {
         }
     }
 
+    fn halve_failures(&mut self) {
+        let kept = self.failures.len() / 2;
+        self.failures_unlisted += (self.failures.len() - kept) as u64;
+        self.failures.truncate(kept);
+    }
+
     fn into_stored(self) -> Result<StoredComponent> {
         let mut source = SourceDescription::new(self.kind);
         source.version = self.version;
@@ -172,7 +216,7 @@ impl ComponentJson {
         outcome.position = self.position;
         outcome.consistent_at = self.consistent_at.map(from_ms);
         let totals = Totals { entries: self.entries, files: self.files, size_bytes: self.size_bytes };
-        let status: Status = self.status.parse()?;
+        let status = status(&self.status);
         let tree = match self.tree {
             Some(tree) => Some(TreeRoot { id: ChunkId::from_hex(&tree.id)?, level: tree.level }),
             None => None,
@@ -186,18 +230,43 @@ pub(crate) fn snapshot_key(id: &SessionId) -> Result<Key> {
     Key::new(format!("snapshots/{id}"))
 }
 
+/// A body, compressed to no more than `room` bytes: of failures that would make it too long to be read, some are only
+/// counted.
+fn pack_body(components: &[StoredComponent], room: usize) -> Result<Vec<u8>> {
+    let mut body = BodyJson { components: components.iter().map(ComponentJson::new).collect() };
+    loop {
+        let plain = to_json(&body)?;
+        if plain.len() <= MAX_BODY {
+            let packed = zstd::bulk::compress(&plain, 3)
+                .map_err(|e| Error::new(ErrorKind::Internal, "a snapshot cannot be compressed").source(e))?;
+            if packed.len() <= room {
+                return Ok(packed);
+            }
+        }
+        if body.components.iter().all(|component| component.failures.is_empty()) {
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                "what describes the snapshot is too long to be read again",
+            )
+            .context("bytes", plain.len()));
+        }
+        body.components.iter_mut().for_each(ComponentJson::halve_failures);
+    }
+}
+
 /// The payload of a snapshot's record.
+///
+/// # Errors
+/// `InvalidInput` when it would be longer than a reader takes.
 pub(crate) fn write_payload(
     key: &Key,
     index: &IndexKey,
     (recipient, identity): (&Recipient, u16),
-    head: &Head,
+    head: &impl Serialize,
     components: &[StoredComponent],
 ) -> Result<Vec<u8>> {
     let head = seal_json(index, key, head)?;
-    let body = to_json(&BodyJson { components: components.iter().map(ComponentJson::new).collect() })?;
-    let mut body = zstd::bulk::compress(&body, 3)
-        .map_err(|e| Error::new(ErrorKind::Internal, "a snapshot cannot be compressed").source(e))?;
+    let mut body = pack_body(components, (MAX_RECORD as usize).saturating_sub(head.len() + ROOM))?;
     let (body_key, wrapped) = recipient.new_key()?;
     SealKey::new(&body_key)?.seal(0, key.as_str().as_bytes(), &mut body)?;
     let mut payload = Vec::with_capacity(4 + head.len() + 4 + WRAPPED_LEN + body.len());
@@ -217,15 +286,13 @@ fn split(payload: &[u8]) -> Result<(&[u8], &[u8])> {
         .ok_or_else(|| Error::new(ErrorKind::Damaged, "a snapshot's lengths do not fit"))
 }
 
-/// The head alone.
-pub(crate) fn read_head(key: &Key, index: &IndexKey, payload: &[u8]) -> Result<Head> {
-    let head: Head = open_json(index, key, split(payload)?.0)?;
-    if !head.requires.is_empty() {
-        return Err(Error::new(ErrorKind::Unsupported, "the snapshot is of a newer version: a newer backup is needed")
-            .context("snapshot", key)
-            .context("requires", head.requires.join(" ")));
-    }
-    Ok(head)
+/// The head alone; none when this is not the key of its domain.
+///
+/// # Errors
+/// `Damaged`.
+pub(crate) fn open_head(key: &Key, index: &IndexKey, payload: &[u8]) -> Result<Option<OpenHead>> {
+    let Ok(json) = open_plain(index, key, split(payload)?.0) else { return Ok(None) };
+    Ok(Some(OpenHead { label: parse_json(&json)?, json }))
 }
 
 /// The body; `identities` are tried from the newest.
@@ -288,6 +355,7 @@ mod tests {
             domain: 0,
             sequence: 4,
             previous: None,
+            needs: vec![SessionId([8; 16])],
             requires: Vec::new(),
         };
         let mut source = SourceDescription::new("files");
@@ -300,16 +368,56 @@ mod tests {
         let stored = StoredComponent { component, tree: Some(TreeRoot { id: ChunkId([8; 20]), level: 2 }) };
         let payload =
             write_payload(&key, &index, (&identity.recipient(), 0), &head, std::slice::from_ref(&stored)).unwrap();
-        let summary = read_head(&key, &index, &payload).unwrap().summary(SessionId([9; 16])).unwrap();
+        assert!(open_head(&key, &IndexKey([6; 32]), &payload).unwrap().is_none());
+        let open = open_head(&key, &index, &payload).unwrap().unwrap();
+        assert_eq!(open.label.needs, [SessionId([8; 16])]);
+        let mut head = open.read().unwrap();
+        let summary = head.summary(SessionId([9; 16])).unwrap();
         assert_eq!((summary.name.as_str(), to_ms(summary.time), summary.status), ("n", -5, Status::Partial));
+        head.status = "a new word".into();
+        assert_eq!(head.summary(SessionId([9; 16])).unwrap().status, Status::Incomplete);
         let body = read_body(&key, &[Identity::generate(), identity], &payload).unwrap();
         assert_eq!(body[0].component, stored.component);
         assert_eq!(body[0].tree, stored.tree);
         assert_eq!(read_body(&key, &[], &payload).unwrap_err().kind(), ErrorKind::AccessDenied);
         for cut in 0..payload.len() {
-            assert!(
-                read_head(&key, &index, &payload[..cut]).is_err() || read_body(&key, &[], &payload[..cut]).is_err()
-            );
+            let head = open_head(&key, &index, &payload[..cut]);
+            assert!(!matches!(head, Ok(Some(_))) || read_body(&key, &[], &payload[..cut]).is_err());
         }
+    }
+
+    /// What nothing makes shorter.
+    fn noise(seed: u64, bytes: usize) -> String {
+        let mut noise = vec![0; bytes / 2];
+        blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut noise);
+        hex::encode(noise)
+    }
+
+    #[test]
+    fn a_snapshot_is_never_longer_than_a_reader_takes() {
+        let component = |failures: u64, reason: &dyn Fn(u64) -> String| {
+            let mut outcome = Outcome::default();
+            for number in 0..failures {
+                outcome.fail(TreePath::from_slashed(b"/x").unwrap(), reason(number));
+            }
+            let spec = ComponentSpec::new("files", SourceDescription::new("files"));
+            let component = Component::new(spec, Status::Partial, outcome, Totals::default());
+            [StoredComponent { component, tree: None }]
+        };
+        let room = MAX_RECORD as usize - ROOM;
+        // Too long when it is unpacked, and too long when it is packed.
+        let same = "x".repeat(100 << 10);
+        for stored in [component(1000, &|_| same.clone()), component(1000, &|number| noise(number, 80 << 10))] {
+            let packed = pack_body(&stored, room).unwrap();
+            assert!(packed.len() <= room);
+            let plain = zstd::bulk::decompress(&packed, MAX_BODY).unwrap();
+            let mut read = from_json::<BodyJson>(&plain).unwrap().components;
+            let read = read.pop().unwrap().into_stored().unwrap().component.outcome;
+            assert!(read.failures.len() >= 100, "{}", read.failures.len());
+            assert_eq!(read.failures.len() as u64 + read.failures_unlisted, 1000);
+        }
+        let mut long = component(0, &|_| String::new());
+        long[0].component.outcome.position = Some(noise(1, 40 << 20));
+        assert_eq!(pack_body(&long, room).unwrap_err().kind(), ErrorKind::InvalidInput);
     }
 }

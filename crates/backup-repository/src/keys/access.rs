@@ -8,6 +8,9 @@ use crate::repository::Inner;
 use backup_core::{Error, ErrorKind, Result};
 use std::sync::Arc;
 
+/// Names of sessions that prune and repair begin: those of a push would be of the same series.
+const RESERVED: [&str; 2] = ["prune", "repair"];
+
 /// As whom a repository was opened.
 pub(crate) enum Access {
     Owner {
@@ -75,8 +78,15 @@ impl Inner {
     /// Refuses a push whose snapshot nobody would read. `now_ms` is by the clock that the session's id is made with.
     ///
     /// # Errors
-    /// `AccessDenied`.
+    /// `AccessDenied`; `InvalidInput` for a reserved name.
     pub(crate) fn may_push(&self, name: &str, now_ms: i64) -> Result<()> {
+        if RESERVED.contains(&name) {
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                "this name is kept for the repository's own sessions: take another",
+            )
+            .context("name", name));
+        }
         let Access::Writer { id, terms } = &*self.access else { return Ok(()) };
         let denied = |what: &'static str| Error::new(ErrorKind::AccessDenied, what).context("writer", id);
         if !terms.allow_name(name) {

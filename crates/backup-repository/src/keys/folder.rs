@@ -46,6 +46,11 @@ impl Signed {
     }
 }
 
+/// How long an object of this kind may be, in bytes.
+fn limit(kind: RecordKind) -> u64 {
+    if kind == RecordKind::Revocation { MAX_RECORD } else { MAX_BYTES }
+}
+
 /// What a key below `keys/` should hold; none for owner files and what is foreign.
 pub(crate) fn kind_of(key: &Key) -> Option<RecordKind> {
     let (folder, name) = key.as_str().strip_prefix("keys/")?.split_once('/')?;
@@ -86,8 +91,7 @@ impl KeyFolder {
         let wants = |key: Key| Some((kind_of(&key).filter(is_wanted)?, key));
         let read: Vec<(RecordKind, Key)> = listed.iter().cloned().filter_map(wants).collect();
         let read = stream::iter(read).map(|(kind, key)| async move {
-            let limit = if kind == RecordKind::Revocation { MAX_RECORD } else { MAX_BYTES };
-            match storage.get_bytes(&key, limit).await {
+            match storage.get_bytes(&key, limit(kind)).await {
                 Ok(bytes) => Ok(Signed::of(kind, &repository, &owners, &key, bytes.into()).map(|signed| (key, signed))),
                 Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Damaged) => Ok(None),
                 Err(error) => Err::<_, Error>(error),
@@ -138,10 +142,13 @@ impl KeyFolder {
 /// Creates what only owners may sign. What stands there and is signed by no owner gives way.
 ///
 /// # Errors
-/// `AlreadyExists` when another owner was faster; what the storage said.
+/// `AlreadyExists` when another owner was faster; `InvalidInput` for what nobody would read; what the storage said.
 pub(super) async fn publish(inner: &Inner, kind: RecordKind, key: &Key, payload: &[u8]) -> Result<()> {
     inner.may_write()?;
     let bytes = record::write(kind, &inner.config.repository, key.as_str(), &inner.signing, payload)?;
+    if bytes.len() as u64 > limit(kind) {
+        return Err(Error::new(ErrorKind::InvalidInput, "it is longer than readers take").context("key", key));
+    }
     match inner.storage.create(key, bytes.clone()).await {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             if crate::session::is_valid(inner, kind, key).await? {

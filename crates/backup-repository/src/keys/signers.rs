@@ -4,7 +4,6 @@ use crate::format::certificate::{Certificate, Revocation, Terms, revocation_key}
 use crate::format::ids::{RepositoryId, SessionId};
 use crate::format::owner::Domain;
 use crate::format::record::{RawRecord, RecordKind};
-use crate::format::snapshot::Head;
 use crate::index::RunReader;
 use backup_core::{Error, ErrorKind, Key, Result};
 use std::collections::HashMap;
@@ -133,11 +132,11 @@ impl Writer {
     ///
     /// # Errors
     /// `Damaged`, with what it is not allowed to.
-    pub(crate) fn vouches_for(&self, id: &SessionId, head: &Head, hash: &[u8; 32]) -> Result<()> {
+    pub(crate) fn vouches_for(&self, id: &SessionId, name: &str, hash: &[u8; 32]) -> Result<()> {
         let terms = self.terms.as_ref().ok_or_else(|| refused("its writer is of another domain"))?;
         let named = |e: Error| e.context("writer", self.id);
-        if !terms.allow_name(&head.name) {
-            return Err(named(refused("its writer may not use this name").context("name", &head.name)));
+        if !terms.allow_name(name) {
+            return Err(named(refused("its writer may not use this name").context("name", name)));
         }
         if !terms.allow_time(i64::try_from(id.time_ms()).unwrap_or(i64::MAX)) {
             return Err(named(refused("its writer was not certified at that time")));

@@ -116,7 +116,7 @@ impl Repository {
         let snapshots = stream::iter(inner.snapshot_ids().await?).map(|snapshot| {
             let inner = inner.clone();
             async move {
-                match inner.snapshot(&snapshot).await {
+                match inner.counting(&snapshot).await {
                     Ok(found) => Ok((found.signer == *id).then_some((snapshot, found.hash))),
                     // What does not count now shall not count later.
                     Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::NotFound) => Ok(None),

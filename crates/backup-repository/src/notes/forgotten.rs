@@ -7,6 +7,7 @@ use crate::session;
 use backup_core::{BackupId, Error, ErrorKind, Key, Result};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use std::collections::HashSet;
+use std::sync::PoisonError;
 
 /// Small objects read at once.
 pub(super) const AT_ONCE: usize = 16;
@@ -25,15 +26,18 @@ pub(crate) async fn forgotten(inner: &Inner) -> Result<HashSet<SessionId>> {
     Ok(found.into_iter().flatten().collect())
 }
 
-/// Forgets a snapshot unless it is held.
+/// Forgets a snapshot unless it is held, or needed. One of a newer version goes as well.
 ///
 /// # Errors
-/// `AccessDenied` for one that is held; what the storage said.
+/// `AccessDenied` for one that is held; `InvalidInput` for one that another one needs; what the storage said.
 pub(crate) async fn forget(inner: &Inner, snapshot: SessionId) -> Result<()> {
     inner.may_delete()?;
     let folder = Folder::read_one(inner, &snapshot).await?;
-    match inner.snapshot(&snapshot).await {
-        Ok(found) => refuse_held(inner, &folder, &snapshot, found.head.domain).await?,
+    match inner.counting(&snapshot).await {
+        Ok(found) => {
+            refuse_held(inner, &folder, &snapshot, found.head.label.domain).await?;
+            refuse_needed(inner, &snapshot).await?;
+        }
         // One that does not count goes, too: it would hold up every prune.
         Err(error) if error.kind() == ErrorKind::Damaged => {}
         Err(error) => return Err(error),
@@ -57,6 +61,30 @@ async fn refuse_held(inner: &Inner, folder: &Folder, snapshot: &SessionId, domai
     let held =
         Error::new(ErrorKind::AccessDenied, "the snapshot is held: release it first").context("snapshot", snapshot);
     Err(if reason.is_empty() { held } else { held.context("reason", reason) })
+}
+
+async fn refuse_needed(inner: &Inner, snapshot: &SessionId) -> Result<()> {
+    let needs = |id: &SessionId| inner.needs.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
+    let others = inner.snapshot_ids().await?.into_iter().filter(|id| id != snapshot);
+    let read = stream::iter(others).map(|id| async move {
+        if let Some(needs) = needs(&id) {
+            return Ok((id, needs));
+        }
+        match inner.counting(&id).await {
+            Ok(found) => Ok((id, found.head.label.needs)),
+            Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::NotFound) => Ok((id, Vec::new())),
+            Err(error) => Err(error),
+        }
+    });
+    let read: Vec<(SessionId, Vec<SessionId>)> = read.buffer_unordered(AT_ONCE).try_collect().await?;
+    match read.iter().find(|(_, needs)| needs.contains(snapshot)) {
+        Some((id, _)) => {
+            Err(Error::new(ErrorKind::InvalidInput, "another snapshot needs this one: forget that one first")
+                .context("snapshot", snapshot)
+                .context("needed_by", id))
+        }
+        None => Ok(()),
+    }
 }
 
 impl Repository {

@@ -3,10 +3,12 @@ use super::forgotten::AT_ONCE;
 use super::receipts::{Receipts, record_beside};
 use super::seen::{Missing, Seen};
 use crate::format::ids::SessionId;
-use crate::format::snapshot::Head;
+use crate::format::snapshot::{Head, Label, from_ms};
 use crate::repository::{Inner, Listed, Repository};
 use backup_core::{BackupId, Error, ErrorKind, Event, Observer, Result, Summary};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use std::fmt;
+use std::time::SystemTime;
 
 /// The snapshots of a repository, and those that should be there.
 #[non_exhaustive]
@@ -17,6 +19,37 @@ pub struct Listing {
     /// The newest that this machine has seen of a series, where it is not there any more. A repository that is opened
     /// without a cache remembers none.
     pub missing: Vec<Missing>,
+    /// Snapshots that count and that only a newer version understands, oldest first.
+    pub newer: Vec<Newer>,
+}
+
+/// A snapshot of a newer version.
+#[non_exhaustive]
+#[derive(Clone, Debug)]
+pub struct Newer {
+    /// With the whole of it, it can be forgotten.
+    pub id: BackupId,
+    /// What it is a snapshot of.
+    pub name: String,
+    /// When it was begun, by the writer's clock.
+    pub time: SystemTime,
+}
+
+impl fmt::Display for Newer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the snapshot {} of {} is of a newer version: a newer backup is needed to read it",
+            self.id, self.name
+        )
+    }
+}
+
+/// What came of reading one that is listed.
+enum Read {
+    Counts(SessionId, Box<Summary>),
+    Newer(SessionId, Newer),
+    Nothing,
 }
 
 impl Repository {
@@ -31,12 +64,26 @@ impl Repository {
         let receipts = Receipts::read(inner).await?;
         let each = listed.snapshots.clone().into_iter();
         let read = stream::iter(each).map(|one| read_one(inner, &listed, &receipts, one));
-        let read: Vec<Option<(SessionId, Summary)>> = read.buffer_unordered(AT_ONCE).try_collect().await?;
+        let read: Vec<Read> = read.buffer_unordered(AT_ONCE).try_collect().await?;
         let missing = seen.missing(inner, &listed).await?;
-        let mut snapshots: Vec<(SessionId, Summary)> = read.into_iter().flatten().collect();
-        seen.remember(&listed, &missing, snapshots.iter().map(|(id, _)| id));
-        snapshots.sort_by(|(_, a), (_, b)| (a.time, &a.id).cmp(&(b.time, &b.id)));
-        Ok(Listing { snapshots: snapshots.into_iter().map(|(_, summary)| summary).collect(), missing })
+        let (mut counting, mut snapshots, mut newer) = (Vec::new(), Vec::new(), Vec::new());
+        for one in read {
+            match one {
+                Read::Counts(id, summary) => {
+                    counting.push(id);
+                    snapshots.push(*summary);
+                }
+                Read::Newer(id, one) => {
+                    counting.push(id);
+                    newer.push(one);
+                }
+                Read::Nothing => {}
+            }
+        }
+        seen.remember(&listed, &missing, counting.iter());
+        snapshots.sort_by(|a, b| (a.time, &a.id).cmp(&(b.time, &b.id)));
+        newer.sort_by(|a, b| (a.time, &a.id).cmp(&(b.time, &b.id)));
+        Ok(Listing { snapshots, missing, newer })
     }
 }
 
@@ -66,24 +113,33 @@ pub(crate) async fn look(inner: &Inner, observer: &dyn Observer) -> Result<()> {
     Ok(())
 }
 
-/// The summary of a listed snapshot; none for one that does not count.
+/// The summary of a listed snapshot.
 async fn read_one(
     inner: &Inner,
     listed: &Listed,
     receipts: &Receipts,
-    (id, stored): (SessionId, std::time::SystemTime),
-) -> Result<Option<(SessionId, Summary)>> {
-    let head = match inner.snapshot(&id).await {
+    (id, stored): (SessionId, SystemTime),
+) -> Result<Read> {
+    let opened = match inner.counting(&id).await {
         Ok(snapshot) => snapshot.head,
         // One that is damaged or signed by nobody who may does not hide the others; one that just went, or is of another
         // domain than a writer's, is no error.
-        Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::NotFound) => return Ok(None),
+        Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::NotFound) => return Ok(Read::Nothing),
         Err(error) => return Err(error),
+    };
+    let head = match opened.read() {
+        Ok(head) => head,
+        // It does not hide the others either.
+        Err(error) if error.kind() == ErrorKind::Unsupported => {
+            let Label { name, time, .. } = opened.label;
+            return Ok(Read::Newer(id, Newer { id: BackupId(id.to_string()), name, time: from_ms(time) }));
+        }
+        Err(_) => return Ok(Read::Nothing),
     };
     let mut summary = noted(inner, &listed.notes, &id, &head).await?;
     summary.received = receipts.of(&id);
     summary.untimely = receipts.is_untimely(&id, summary.time, stored);
-    Ok(Some((id, summary)))
+    Ok(Read::Counts(id, Box::new(summary)))
 }
 
 /// The summary of a snapshot as it is noted now; receipts are a listing's to show.
@@ -104,7 +160,7 @@ async fn noted(inner: &Inner, notes: &Folder, id: &SessionId, head: &Head) -> Re
         Ok(Some((_, note))) => (summary.tags, summary.held) = (note.tags, note.hold.is_some()),
         Ok(None) => {}
         // An owner has said something that nobody can read: it may have been a hold.
-        Err(error) if error.kind() == ErrorKind::Damaged => summary.held = true,
+        Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Unsupported) => summary.held = true,
         Err(error) => return Err(error),
     }
     Ok(summary)

@@ -10,7 +10,7 @@ mod seen;
 
 pub(crate) use folder::{Folder, kind_of};
 pub(crate) use forgotten::{forget, forgotten};
-pub use listing::Listing;
+pub use listing::{Listing, Newer};
 pub(crate) use listing::{look, summary};
 pub use note::Note;
 pub(crate) use receipts::{Receipts, record_beside};

@@ -8,6 +8,8 @@ use crate::repository::{Inner, Repository};
 use crate::session::{create_record, is_valid};
 use backup_core::{BackupId, Error, ErrorKind, Key, Result, StorageExt};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// No note's object is longer, in bytes.
 const MAX_NOTE: u64 = 64 << 10;
@@ -26,9 +28,9 @@ pub struct Note {
     /// Anything else.
     #[serde(default)]
     pub comment: Option<String>,
-    /// What a reader must know to read it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    requires: Vec<String>,
+    /// What a newer version has said besides: it goes on holding.
+    #[serde(flatten)]
+    others: BTreeMap<String, Value>,
 }
 
 impl Note {
@@ -59,13 +61,7 @@ pub(super) async fn read(inner: &Inner, key: &Key, index: &IndexKey) -> Result<O
     else {
         return Ok(None);
     };
-    let note: Note = open_json(index, key, raw.payload).map_err(|e| e.context("key", key))?;
-    if note.requires.is_empty() {
-        return Ok(Some(note));
-    }
-    Err(Error::new(ErrorKind::Unsupported, "a note is of a newer version: a newer backup is needed")
-        .context("key", key)
-        .context("requires", note.requires.join(" ")))
+    open_json(index, key, raw.payload).map(Some).map_err(|e| e.context("key", key))
 }
 
 impl Repository {

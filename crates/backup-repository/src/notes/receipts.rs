@@ -6,6 +6,7 @@ use crate::repository::{Inner, Listed, Repository};
 use crate::session::create_record;
 use backup_core::{Error, ErrorKind, Event, Key, Observer, Result, StorageExt};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
@@ -19,16 +20,19 @@ const MAX_RECEIPTS: usize = 250_000;
 pub(crate) struct Receipts {
     /// The newest record's.
     number: Option<u32>,
-    times: BTreeMap<SessionId, i64>,
+    said: Said,
     /// Of all records that were listed.
     numbers: Vec<u32>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct ReceiptsJson {
-    snapshots: BTreeMap<SessionId, i64>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    requires: Vec<String>,
+/// What a record says.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Said {
+    #[serde(rename = "snapshots")]
+    times: BTreeMap<SessionId, i64>,
+    /// What a newer version has said besides: it is taken over.
+    #[serde(flatten)]
+    others: BTreeMap<String, Value>,
 }
 
 fn key(number: u32) -> Result<Key> {
@@ -51,8 +55,8 @@ impl Receipts {
         let mut numbers: Vec<u32> = listed.iter().filter_map(|(key, _)| receipts_number(key)).collect();
         numbers.sort_unstable();
         for number in numbers.iter().rev() {
-            if let Some(times) = read(inner, &key(*number)?).await? {
-                return Ok(Receipts { number: Some(*number), times, numbers });
+            if let Some(said) = read(inner, &key(*number)?).await? {
+                return Ok(Receipts { number: Some(*number), said, numbers });
             }
         }
         Ok(Receipts { numbers, ..Receipts::default() })
@@ -60,25 +64,34 @@ impl Receipts {
 
     /// When a snapshot came.
     pub(crate) fn of(&self, snapshot: &SessionId) -> Option<SystemTime> {
-        self.times.get(snapshot).copied().map(from_ms)
+        self.said.times.get(snapshot).copied().map(from_ms)
     }
 
     /// The snapshots that owners have seen, but those that were forgotten before the record was written.
     pub(crate) fn ids(&self) -> impl Iterator<Item = SessionId> {
-        self.times.keys().copied()
+        self.said.times.keys().copied()
     }
 
     /// Whether nothing speaks for a snapshot's time, given when it came as the storage says now.
     pub(crate) fn is_untimely(&self, snapshot: &SessionId, writers: SystemTime, storages: SystemTime) -> bool {
         let apart = storages.duration_since(writers).unwrap_or_else(|before| before.duration());
-        !self.times.contains_key(snapshot) && apart > DAY
+        !self.said.times.contains_key(snapshot) && apart > DAY && !is_dropped(&self.said.times, snapshot)
     }
+}
+
+/// Whether a snapshot is older than all of a full record, which had no room for its receipt.
+fn is_dropped(times: &BTreeMap<SessionId, i64>, snapshot: &SessionId) -> bool {
+    times.len() >= MAX_RECEIPTS && times.first_key_value().is_some_and(|(oldest, _)| snapshot < oldest)
 }
 
 /// Adds what is listed and not known, and drops what is forgotten; gives how many were added.
 fn add(times: &mut BTreeMap<SessionId, i64>, listed: &Listed) -> usize {
     let before = times.len();
-    for (id, stored) in &listed.snapshots {
+    // The newest first: what there is no room for is not added.
+    for (id, stored) in listed.snapshots.iter().rev() {
+        if is_dropped(times, id) {
+            break;
+        }
         times.entry(*id).or_insert_with(|| to_ms(*stored));
     }
     let added = times.len() - before;
@@ -90,7 +103,7 @@ fn add(times: &mut BTreeMap<SessionId, i64>, listed: &Listed) -> usize {
 }
 
 /// Reads a record; none when it is not there, or no owner signed it.
-async fn read(inner: &Inner, key: &Key) -> Result<Option<BTreeMap<SessionId, i64>>> {
+async fn read(inner: &Inner, key: &Key) -> Result<Option<Said>> {
     let bytes = match inner.storage.get_bytes(key, MAX_RECORD).await {
         Ok(bytes) => bytes,
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Damaged) => return Ok(None),
@@ -100,13 +113,7 @@ async fn read(inner: &Inner, key: &Key) -> Result<Option<BTreeMap<SessionId, i64
     let Some(raw) = raw.filter(|raw| inner.signers.verify(RecordKind::Receipts, key, raw).is_ok()) else {
         return Ok(None);
     };
-    let json: ReceiptsJson = from_json(raw.payload).map_err(|e| e.context("key", key))?;
-    if json.requires.is_empty() {
-        return Ok(Some(json.snapshots));
-    }
-    Err(Error::new(ErrorKind::Unsupported, "receipts are of a newer version: a newer backup is needed")
-        .context("key", key)
-        .context("requires", json.requires.join(" ")))
+    from_json(raw.payload).map(Some).map_err(|e| e.context("key", key))
 }
 
 /// Records when the listed snapshots came that have no receipt yet; gives their number.
@@ -114,17 +121,17 @@ async fn read(inner: &Inner, key: &Key) -> Result<Option<BTreeMap<SessionId, i64
 /// # Errors
 /// What the storage said.
 pub(crate) async fn record(inner: &Inner, listed: &Listed) -> Result<usize> {
-    let Receipts { number: previous, times: mut known, numbers } = Receipts::read(inner).await?;
+    let Receipts { number: previous, said: mut known, numbers } = Receipts::read(inner).await?;
     let full = || Error::new(ErrorKind::Unsupported, "there are as many records of receipts as there can be");
     let mut number = previous.map_or(Some(0), |number| number.checked_add(1));
     loop {
-        let mut times = known.clone();
-        let added = add(&mut times, listed);
+        let mut said = known.clone();
+        let added = add(&mut said.times, listed);
         if added == 0 {
             return Ok(0);
         }
         let own = number.ok_or_else(full)?;
-        let payload = to_json(&ReceiptsJson { snapshots: times, requires: Vec::new() })?;
+        let payload = to_json(&said)?;
         if create_record(inner, RecordKind::Receipts, &key(own)?, &payload).await? == Outcome::Created {
             remove_old(inner, numbers, own, previous).await?;
             return Ok(added);
@@ -173,5 +180,35 @@ impl Repository {
     pub async fn record_receipts(&self) -> Result<usize> {
         self.0.need_owner("record when snapshots came")?;
         record(&self.0, &self.0.listed().await?).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: u32) -> SessionId {
+        let mut id = [0; 16];
+        id[..4].copy_from_slice(&number.to_be_bytes());
+        SessionId(id)
+    }
+
+    #[test]
+    fn a_full_record_says_nothing_of_what_is_older() {
+        let full = 10..10 + MAX_RECEIPTS as u32;
+        let mut said = Said { times: full.clone().map(|number| (id(number), 0)).collect(), ..Said::default() };
+        let listed = |numbers: &[u32]| Listed {
+            snapshots: numbers.iter().map(|number| (id(*number), SystemTime::now())).collect(),
+            notes: crate::notes::Folder::default(),
+        };
+        assert_eq!(add(&mut said.times, &listed(&[3, 9, 10])), 0, "or every owner's command would write it again");
+        let receipts = |said: &Said| Receipts { said: said.clone(), ..Receipts::default() };
+        let untimely = |said: &Said, number| receipts(said).is_untimely(&id(number), SystemTime::now(), from_ms(0));
+        assert!(!untimely(&said, 9) && untimely(&said, full.end) && !untimely(&said, 10));
+        assert_eq!(add(&mut said.times, &listed(&[3, full.end])), 1);
+        assert_eq!((said.times.len(), said.times.contains_key(&id(10))), (MAX_RECEIPTS, false));
+        assert!(!untimely(&said, 10) && !untimely(&said, full.end));
+        said.times.pop_first();
+        assert!(untimely(&said, 9), "there was room");
     }
 }

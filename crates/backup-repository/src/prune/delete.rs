@@ -4,6 +4,7 @@ use crate::format::ids::{PackName, RunName};
 use crate::format::snapshot::snapshot_key;
 use crate::protocol::Removal;
 use crate::repository::Inner;
+use crate::session::session_of;
 use backup_core::{ErrorKind, Key, Result, StorageExt};
 
 /// Keys that are deleted with one call.
@@ -79,9 +80,40 @@ async fn keys_of(inner: &Inner, removal: &Removal) -> Result<Vec<Key>> {
         Removal::Record(record) => Key::new(format!("condemned/{record}"))?,
         Removal::Session(session) => {
             let prefix = format!("sessions/{session}/");
-            let mut keys: Vec<Key> = inner.storage.list_all(&prefix).await?.into_iter().map(|(key, _)| key).collect();
+            let listed = inner.storage.list_all(&prefix).await?.into_iter().map(|(key, _)| key);
+            // What is foreign stays.
+            let mut keys: Vec<Key> = listed.filter(|key| session_of(key).is_some()).collect();
             keys.sort_by_key(|key| key.as_str().ends_with("/end"));
             return Ok(keys);
         }
     }])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::repository::Repository;
+    use crate::{RepositoryOptions, SessionId, new_identity};
+    use backup_core::PutOptions;
+    use backup_storage::Memory;
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn what_is_foreign_in_a_session_stays() {
+        let (_, recipient) = new_identity();
+        let storage = Memory::new();
+        let options = RepositoryOptions::default();
+        let repository = Repository::create(Arc::new(storage.clone()), &[recipient], options).await.unwrap();
+        let session = SessionId([7; 16]);
+        for part in ["0", "1", "end", "01", "of-later"] {
+            let key = Key::new(format!("sessions/{session}/{part}")).unwrap();
+            storage.put_bytes(&key, part.into(), &PutOptions::default()).await.unwrap();
+        }
+        let refused = delete(&repository.0, &[Removal::Session(session)], &|| Ok(())).await.unwrap();
+        assert!(refused.is_empty());
+        let left = storage.list_all("sessions/").await.unwrap();
+        let mut left: Vec<&str> = left.iter().filter_map(|(key, _)| key.as_str().split('/').nth(2)).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["01", "of-later"]);
+    }
 }

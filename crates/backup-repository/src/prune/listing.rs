@@ -6,7 +6,7 @@ use crate::format::snapshot::{TreeRoot, read_body, snapshot_key};
 use crate::locate::MAX_TOMBSTONE;
 use crate::notes::forgotten;
 use crate::protocol::{ListedSnapshot, ListedTombstone, Tombstone};
-use crate::repository::Inner;
+use crate::repository::{Counting, Inner};
 use crate::session::{is_valid, session_of_void};
 use backup_core::{Error, ErrorKind, Key, Result, StorageExt};
 use futures_util::stream::{StreamExt, iter};
@@ -83,7 +83,11 @@ enum Found {
 async fn snapshot(inner: &Inner, id: &SessionId, key: &Key, is_forgotten: bool) -> Result<Option<Found>> {
     let unreadable = |error: Error| {
         // Guessing that it refers to nothing would delete what it refers to.
-        error.context("key", key).context("advice", "`backup check` says more; forget it to prune without it")
+        let advice = match error.kind() {
+            ErrorKind::Unsupported => "prune with a newer backup, or forget the snapshot by its whole id",
+            _ => "`backup check` says more; forget it to prune without it",
+        };
+        error.context("key", key).context("advice", advice)
     };
     let bytes = match inner.storage.get_bytes(key, MAX_RECORD).await {
         Ok(bytes) => bytes,
@@ -99,7 +103,7 @@ async fn snapshot(inner: &Inner, id: &SessionId, key: &Key, is_forgotten: bool) 
     if is_forgotten {
         return Ok(Some(Found::Snapshot(None)));
     }
-    let snapshot = inner.snapshot_of(id, key.clone(), &bytes).map_err(unreadable)?;
+    let snapshot = inner.counting_of(id, key.clone(), &bytes).and_then(Counting::read).map_err(unreadable)?;
     let components = read_body(key, &inner.identities, &snapshot.payload).map_err(unreadable)?;
     let trees = components.iter().filter_map(|component| component.tree).collect();
     Ok(Some(Found::Snapshot(Some(MarkedSnapshot { id: *id, domain: snapshot.head.domain, trees }))))

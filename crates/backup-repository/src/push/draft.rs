@@ -267,6 +267,7 @@ impl RepositoryDraft {
             domain: self.inner.domain,
             sequence: self.lineage.sequence,
             previous: self.lineage.previous.map(|id| id.to_string()),
+            needs: Vec::new(),
             requires: Vec::new(),
         }
     }

@@ -32,8 +32,8 @@ pub(crate) async fn sessions(inner: &Inner, now: SystemTime) -> Result<Vec<Liste
     verified.buffered(AT_ONCE).try_collect().await
 }
 
-/// Session and last part of a key below `sessions/`.
-fn session_of(key: &Key) -> Option<(SessionId, &str)> {
+/// Session and last part of a key below `sessions/`; none for what is foreign.
+pub(crate) fn session_of(key: &Key) -> Option<(SessionId, &str)> {
     let (session, part) = key.as_str().strip_prefix("sessions/")?.split_once('/')?;
     let id = SessionId::from_hex(session).ok()?;
     let is_known = part == "end" || part.parse::<u32>().is_ok_and(|number| number.to_string() == part);

@@ -20,7 +20,7 @@ pub(crate) use fences::{end_dead, end_lapsed, fence};
 pub(crate) use forget::forget;
 #[cfg(test)]
 pub(crate) use id::new_id;
-pub(crate) use listed::sessions;
+pub(crate) use listed::{session_of, sessions};
 pub(crate) use live::{LiveSession, Names, outcome_of, voided};
 #[cfg(feature = "fuzzing")]
 pub(crate) use objects::{SessionInfo, Sessions};

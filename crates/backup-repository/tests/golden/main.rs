@@ -1,7 +1,13 @@
 //! Repositories of every format that was ever declared are kept in this folder, and read, checked and gone on with for
 //! ever. `BACKUP_GOLDEN=FOLDER cargo test -p backup-repository --test golden new` leaves a new one there.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::string_slice, clippy::panic, reason = "these are tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
+    reason = "these are tests"
+)]
 
 mod content;
 mod make;

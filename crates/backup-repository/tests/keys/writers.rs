@@ -110,3 +110,12 @@ async fn a_credential_opens_the_repository_it_was_made_for_and_no_other() {
     assert_eq!(kind(refused), ErrorKind::Damaged);
     assert_eq!(kind(open(&place.storage, &place.identity).await), ErrorKind::Damaged);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_nobody_would_read_is_not_written() {
+    let place = Place::new().await;
+    let names = |count| WriterSpec::default().with_names((0..count).map(|number| format!("{number:01000}")));
+    let credential = place.certify(names(900)).await;
+    place.writer(&credential).await;
+    assert_eq!(kind(place.owner().await.add_writer(&names(1100)).await), ErrorKind::InvalidInput);
+}

@@ -144,11 +144,11 @@ class Repository:
         assert blake3(data[:-32]).digest() == data[-32:], f"{key}: the hash is wrong"
         magic, found, who, n = struct.unpack("<8sB16sI", data[:29])
         payload, signature = data[29:29 + n], data[29 + n:-32]
-        assert magic == b"BKUPREC0" and len(signature) == 64, f"{key}: not a record"
+        assert magic == b"BKUPREC1" and len(signature) == 64, f"{key}: not a record"
         if found != kind:
             return None
         assert who == blake3(signer).digest()[:16], f"{key}: signed by somebody else"
-        signed = b"backup record 0" + self.id + bytes([kind]) + who + struct.pack("<I", len(key)) + key.encode() + payload
+        signed = b"backup record 1" + self.id + bytes([kind]) + who + struct.pack("<I", len(key)) + key.encode() + payload
         Ed25519PublicKey.from_public_bytes(signer).verify(signature, signed)
         return payload
 
@@ -163,7 +163,7 @@ class Repository:
                     continue
                 # The owners signed it: it counts, also if it cannot be read.
                 config = load(payload)
-                assert config["format"] == 0, NEWER
+                assert config["format"] <= 1, NEWER
                 return config
         raise SystemExit("no valid config")
 
@@ -212,7 +212,7 @@ class Repository:
         runs = []
         for name in self.names("index"):
             data = self.read(f"index/{name}")
-            if data[:8] == b"BKUPRUN0" and data[-8:] == b"BKUPEND0":
+            if data[:8] == b"BKUPRUN1" and data[-8:] == b"BKUPEND1":
                 try:
                     runs.append(self.open_run(name, data, domain))
                 except InvalidTag:
@@ -232,7 +232,7 @@ class Repository:
         key = derive("backup repository 2026 run", self.domains[domain][0] + raw + salt)
         signer, home, _, _ = self.writers.get(who, (self.owners, domain, None, None))
         assert who == blake3(signer).digest()[:16], "signed by nobody who may"
-        Ed25519PublicKey.from_public_bytes(signer).verify(signature, b"backup run 0" + self.id + raw + salt + who + sealed)
+        Ed25519PublicKey.from_public_bytes(signer).verify(signature, b"backup run 1" + self.id + raw + salt + who + sealed)
         footer = message(gcm(key, 2 ** 64 - 1, b"run footer" + self.id + raw, sealed), 7, (5,))
         assert one(footer, 2, 0) == home == domain and (signer == self.owners or 5 not in footer), "not for its signer to write"
         table, image, at = one(footer, 4), bytearray(), 8

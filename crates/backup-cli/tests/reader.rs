@@ -192,3 +192,36 @@ except AssertionError:
 "#;
     run(Command::new(python()).arg("-c").arg(script).arg(reader));
 }
+
+#[test]
+fn a_stranger_reads_the_repositories_that_are_kept() {
+    let python = std::env::var_os("BACKUP_TEST_PYTHON").unwrap_or_else(|| "python3".into());
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let golden = root.join("crates/backup-repository/tests/golden/format-1");
+    let read = |words: &[&str]| {
+        let mut command = Command::new(&python);
+        command.arg(root.join("docs/reader/reader.py")).arg(golden.join("repository")).arg(golden.join("owner.txt"));
+        run(command.args(words))
+    };
+    let listed = read(&["list"]);
+    let folder = tempfile::tempdir().unwrap();
+    let mut seen = Vec::new();
+    for line in listed.lines() {
+        let (id, name) = (line.split('"').nth(3).unwrap(), line.split('"').nth(7).unwrap());
+        seen.push(name);
+        let out = folder.path().join(name);
+        // Of another domain, by a writer that was revoked, before and after a rotation, in content lists.
+        let file = match name {
+            "web-1" | "lab" => "own",
+            "huge" => "huge",
+            _ => continue,
+        };
+        read(&["restore", id, out.to_str().unwrap()]);
+        let content = fs::read(out.join(file)).unwrap();
+        match name {
+            "huge" => assert_eq!(content.len(), 66 << 22),
+            _ => assert_eq!(content, name.trim_end_matches("-1").as_bytes()),
+        }
+    }
+    assert_eq!(seen, ["files", "web-1", "lab", "files, later", "huge"]);
+}

@@ -41,11 +41,17 @@ impl Forget {
         for id in snapshots.resolve_all(&self.snapshots).await? {
             match snapshots.repository.summary(&id).await {
                 Ok(snapshot) => chosen.push((id, Some(snapshot))),
-                // What cannot be read goes by its whole id.
-                Err(error) if error.kind() == ErrorKind::Damaged && self.names_whole(&id) => chosen.push((id, None)),
+                // What cannot be read, or only by a newer version, goes by its whole id.
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Unsupported) && self.names_whole(&id) =>
+                {
+                    chosen.push((id, None));
+                }
                 Err(error) => return Err(error.into()),
             }
         }
+        // One that others need goes after them.
+        chosen.sort_by(|(a, _), (b, _)| b.0.cmp(&a.0));
         // Nothing goes unless everything may.
         if let Some((_, Some(held))) = chosen.iter().find(|(_, snapshot)| snapshot.as_ref().is_some_and(|s| s.held)) {
             let title = snapshots.title(held).await?;

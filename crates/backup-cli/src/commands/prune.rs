@@ -1,12 +1,15 @@
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::place::{chosen, open};
 use crate::screen::{Screen, bytes, counted, tame};
 use backup_repository::{PruneOptions, PruneReport};
 use clap::Args;
 use serde_json::json;
 use std::time::Duration;
+
+/// Where the index is full and no snapshot is listed, too.
+const HINT: &str = "`backup check` says more; if no snapshot is left and that is as it should be: `--no-snapshots`";
 
 /// Free what no snapshot needs any more
 ///
@@ -27,17 +30,23 @@ pub(crate) struct Prune {
     /// Wait until all garbage is deleted
     #[arg(long)]
     wait: bool,
+
+    /// No snapshot is left, and that is as it should be: free everything, though snapshots were seen that nobody forgot
+    #[arg(long)]
+    no_snapshots: bool,
 }
 
 impl Prune {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit> {
         let repository = open(&context.settings, &chosen(context)?).await?;
         let options = PruneOptions::default().with_dry_run(self.dry_run).with_grace(self.grace).with_wait(self.wait);
+        let options = options.with_believe_empty(self.no_snapshots);
         let progress = context.screen().progress();
         let report = repository.prune(&options, progress.clone(), &context.interrupt.stop()).await;
         progress.end();
-        show(context.screen(), &report?, self.dry_run)?;
-        Ok(Exit::Done)
+        let report = report.map_err(|error| Failure::from(error).hint_on(Exit::Damage, HINT))?;
+        show(context.screen(), &report, self.dry_run)?;
+        Ok(if report.damaged.is_empty() { Exit::Done } else { Exit::Damage })
     }
 }
 
@@ -56,10 +65,12 @@ fn show(screen: &Screen, report: &PruneReport, is_dry: bool) -> Result<()> {
             "bytes_condemned": report.bytes_condemned,
             "packs_copied": report.packs_copied,
             "bytes_copied": report.bytes_copied,
+            "packs_left": report.packs_left,
             "runs_merged": report.runs_merged,
             "sessions_ended": report.sessions_ended,
             "refused": report.refused,
             "waiting": report.waiting,
+            "damaged": report.damaged,
         }));
     }
     let would = if is_dry { "would have " } else { "" };
@@ -88,6 +99,9 @@ fn show(screen: &Screen, report: &PruneReport, is_dry: bool) -> Result<()> {
     if report.refused > 0 {
         let objects = counted(report.refused, "objects");
         screen.note(format_args!("the storage refused to delete {objects}, still condemned"));
+    }
+    for line in &report.damaged {
+        screen.warn(tame(line));
     }
     for line in &report.waiting {
         screen.note(tame(line));

@@ -72,7 +72,7 @@ fn the_credential_is_printed_once_and_kept_nowhere() {
     let made = world.ok(["key", "writer", "--repo", "repo", "--json", "--until", "90d"]);
     let json = made.json();
     let text = json["credential"].as_str().unwrap();
-    let secret = text.lines().find(|line| line.starts_with("BACKUP-WRITER-0-")).unwrap();
+    let secret = text.lines().find(|line| line.starts_with("BACKUP-WRITER-1-")).unwrap();
     assert!(!made.err.contains(secret), "{made}");
     world.file("web.key", text);
     let open = with(&world, &["list"], "web.key");

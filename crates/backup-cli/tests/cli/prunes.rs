@@ -57,6 +57,44 @@ fn forgotten_data_is_condemned_then_deleted() {
 }
 
 #[test]
+fn damage_that_is_met_is_told_and_nothing_of_it_freed() {
+    let world = World::with_repository();
+    for (name, seed) in [("src/a", 1), ("src/b", 2)] {
+        world.file(name, noise(seed, 2 << 20));
+    }
+    world.ok(["push", "--repo", "repo", "src"]);
+    fs::remove_file(world.path("src/a")).unwrap();
+    world.ok(["push", "--repo", "repo", "src"]);
+    let first = world.ids().remove(0);
+    world.ok(["forget", "--repo", "repo", &first]);
+    let folders = fs::read_dir(world.path("repo/packs")).unwrap().map(|folder| folder.unwrap().path());
+    let files = folders.flat_map(|folder| fs::read_dir(folder).unwrap()).map(|file| file.unwrap().path());
+    let data = files.max_by_key(|file| fs::metadata(file).unwrap().len()).unwrap();
+    let mut bytes = fs::read(&data).unwrap();
+    bytes.iter_mut().skip(1000).step_by(50_000).for_each(|byte| *byte ^= 1);
+    fs::write(&data, &bytes).unwrap();
+
+    let report = world.run(["prune", "--repo", "repo", "--grace", "0", "--json"]);
+    assert_eq!(report.code, 4, "{report}");
+    assert_eq!(report.json()["damaged"].as_array().unwrap().len(), 1, "{report}");
+    let told = world.run(["prune", "--repo", "repo", "--grace", "0"]);
+    assert!(told.code == 4 && told.err.contains("check --read-data"), "{told}");
+    assert!(data.exists());
+}
+
+#[test]
+fn that_no_snapshot_is_left_is_believed_on_demand() {
+    let world = World::with_repository();
+    world.file("src/a", noise(1, 1 << 20));
+    world.ok(["push", "--repo", "repo", "src"]);
+    fs::remove_dir_all(world.path("repo/snapshots")).unwrap();
+    let refused = world.run(["prune", "--repo", "repo", "--grace", "0"]);
+    assert!(refused.code == 4 && refused.err.contains("--no-snapshots"), "{refused}");
+    world.ok(["prune", "--repo", "repo", "--grace", "0", "--no-snapshots"]);
+    assert_eq!(packs(&world.path("repo")), 0);
+}
+
+#[test]
 fn a_lost_index_is_made_again() {
     let world = World::with_repository();
     world.file("src/a", noise(1, 1 << 20));

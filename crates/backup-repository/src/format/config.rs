@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 /// The number of this format.
-pub const FORMAT: u32 = 0;
+pub const FORMAT: u32 = 1;
 
 /// How content is cut into chunks, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +93,7 @@ impl Config {
         raw.verify(RecordKind::Config, &owned.repository, signed_key, &owned.owners)?;
         let unsupported = |e: Error| newer().source(e);
         let fixed: Fixed = parse_json(raw.payload).map_err(unsupported)?;
-        if fixed.format != FORMAT || !fixed.requires.is_empty() {
+        if fixed.format > FORMAT || !fixed.requires.is_empty() {
             return Err(newer().context("format", fixed.format).context("requires", fixed.requires.join(" ")));
         }
         // Owners who name another key than their own know of more than this format does.

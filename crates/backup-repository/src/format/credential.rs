@@ -12,7 +12,7 @@ use std::fmt;
 use std::sync::Arc;
 use zeroize::{Zeroize, Zeroizing};
 
-const PREFIX: &str = "BACKUP-WRITER-0-";
+const PREFIX: &str = "BACKUP-WRITER-1-";
 const CHECK_LEN: usize = 8;
 
 /// What lets a host back up and deduplicate, and read nothing. Made by [`crate::Repository::add_writer`], kept as text.
@@ -68,7 +68,7 @@ impl WriterCredential {
         let invalid = |because: &'static str| {
             Error::new(ErrorKind::InvalidInput, "not a writer's credential").context("because", because)
         };
-        let coded = line(text).ok_or_else(|| invalid("it has no line that begins with BACKUP-WRITER-0-"))?;
+        let coded = line(text).ok_or_else(|| invalid("it has no line that begins with BACKUP-WRITER-1-"))?;
         let cut = || invalid("its characters are not all there, or were changed");
         let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(coded).map_err(|_| cut())?);
         let (json, check) = bytes.split_last_chunk::<CHECK_LEN>().ok_or_else(cut)?;
@@ -79,9 +79,6 @@ impl WriterCredential {
             ErrorKind::Unsupported => e,
             _ => e.with_kind(ErrorKind::InvalidInput),
         })?;
-        if json.format != super::config::FORMAT {
-            return Err(Error::new(ErrorKind::Unsupported, "the credential is of a newer version"));
-        }
         Ok(WriterCredential {
             repository: RepositoryId(json.repository),
             owners: VerifyingKey(json.owners),

@@ -122,7 +122,7 @@ pub(crate) fn credential(data: &[u8]) {
 pub(crate) fn credential_plain(data: &[u8]) {
     let check = blake3::hash(data);
     let bytes = [data, check.as_bytes().get(..8).unwrap_or_default()].concat();
-    credential(format!("BACKUP-WRITER-0-{}", URL_SAFE_NO_PAD.encode(bytes)).as_bytes());
+    credential(format!("BACKUP-WRITER-1-{}", URL_SAFE_NO_PAD.encode(bytes)).as_bytes());
 }
 
 pub(crate) fn session(data: &[u8]) {
@@ -229,7 +229,7 @@ pub(crate) fn open_age(file: &[u8]) -> Result<Vec<u8>> {
 
 /// A credential's JSON.
 pub(crate) fn open_credential(text: &[u8]) -> Vec<u8> {
-    let coded = text.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"BACKUP-WRITER-0-"));
+    let coded = text.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"BACKUP-WRITER-1-"));
     let mut bytes = URL_SAFE_NO_PAD.decode(coded.unwrap_or_default()).unwrap_or_default();
     bytes.truncate(bytes.len().saturating_sub(8));
     bytes

@@ -202,10 +202,6 @@ impl OwnerKeys {
         let identities = identities(owner)?;
         let plain = age_decrypt(file, identities.iter().map(|i| &**i))?;
         let json: OwnerJson = from_json(&plain)?;
-        if json.format != super::config::FORMAT {
-            return Err(Error::new(ErrorKind::Unsupported, "the owner file is of a newer version")
-                .context("format", json.format));
-        }
         let [SigningJson { number: 0, seed }] = &json.signing[..] else {
             return Err(newer().context("of", "signing keys"));
         };

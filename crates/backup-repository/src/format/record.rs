@@ -1,5 +1,6 @@
 //! Signed records: docs/format.md, section 3.
 
+use super::config::FORMAT;
 use super::ids::RepositoryId;
 use crate::crypto::{IndexKey, SIGNATURE_LEN, SealKey, SignerId, SigningKey, VerifyingKey, derive, random};
 use backup_core::{Error, ErrorKind, Key, Result};
@@ -10,8 +11,8 @@ use serde::{Deserialize, Serialize};
 /// No control object is longer.
 pub(crate) const MAX_RECORD: u64 = 16 << 20;
 
-const MAGIC: &[u8; 8] = b"BKUPREC0";
-const CONTEXT: &[u8] = b"backup record 0";
+const MAGIC: &[u8; 8] = b"BKUPREC1";
+const CONTEXT: &[u8] = b"backup record 1";
 const SEAL_CONTEXT: &str = "backup repository 2026 record";
 const HEAD_LEN: usize = 8 + 1 + 16 + 4;
 const HASH_LEN: usize = 32;
@@ -190,13 +191,18 @@ pub(crate) fn to_json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
 /// # Errors
 /// `Unsupported` for one of a newer version, also if it does not parse; `Damaged`.
 pub(crate) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    let Required { requires } = parse_json(bytes)?;
+    let Required { format, requires } = parse_json(bytes)?;
+    if format > FORMAT {
+        return Err(newer().context("format", format));
+    }
     if requires.is_empty() { parse_json(bytes) } else { Err(newer().context("requires", requires.join(" "))) }
 }
 
 /// What every payload of JSON may have.
 #[derive(Deserialize)]
 struct Required {
+    #[serde(default)]
+    format: u32,
     #[serde(default)]
     requires: Vec<String>,
 }

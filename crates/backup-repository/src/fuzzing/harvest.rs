@@ -29,7 +29,7 @@ pub async fn harvest(repository: &Repository, cache: &Path) -> Result<Seeds> {
         if let Some(name) = PackName::from_key(&key) {
             seeds.extend(pack::fuzz::harvest(inner, name, &object)?);
         } else if let Some(name) = RunName::from_key(&key)
-            && object.starts_with(b"BKUPRUN0")
+            && object.starts_with(b"BKUPRUN1")
         {
             seeds.extend(index::fuzz::harvest(inner, name, &object)?);
         } else if let Ok(raw) = RawRecord::parse(&object) {
@@ -112,7 +112,7 @@ fn of_files(folder: &Path, seeds: &mut Seeds) -> std::io::Result<()> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if path.is_dir() {
             of_files(&path, seeds)?;
-        } else if name.ends_with(".run0") {
+        } else if name.ends_with(".run1") {
             seeds.push(("cache-file", std::fs::read(path)?));
         } else if path.parent().is_some_and(|folder| folder.ends_with("listings")) {
             seeds.extend(push::fuzz::harvest(&name, &std::fs::read(path)?));

@@ -4,7 +4,7 @@ use backup_core::{Error, ErrorKind, Result};
 use std::ops::Range;
 
 /// Bytes of the object before its first block.
-pub(super) const MAGIC: &[u8; 8] = b"BKUPRUN0";
+pub(super) const MAGIC: &[u8; 8] = b"BKUPRUN1";
 const ENTRY: usize = 4 + HASH_LEN;
 const STRIDE: usize = 64;
 

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 use tempfile::NamedTempFile;
 
-const SUFFIX: &str = ".run0";
+const SUFFIX: &str = ".run1";
 const UNFINISHED: &str = ".unfinished-";
 /// An unfinished file this old belongs to nobody any more.
 const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);

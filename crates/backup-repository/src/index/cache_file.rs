@@ -12,7 +12,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-const MAGIC: &[u8; 8] = b"BKUPIDX0";
+const MAGIC: &[u8; 8] = b"BKUPIDX1";
 /// The header's place, and the image's.
 const HEADER_AT: u64 = 0;
 const IMAGE_AT: u64 = PAGE as u64;

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 /// The longest sealed footer, in bytes.
 pub(crate) const MAX_FOOTER: usize = 64 << 20;
-const END_MAGIC: &[u8; 8] = b"BKUPEND0";
+const END_MAGIC: &[u8; 8] = b"BKUPEND1";
 
 /// What a run says of itself.
 #[derive(Debug)]

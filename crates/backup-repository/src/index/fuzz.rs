@@ -217,7 +217,7 @@ pub(crate) fn cache_frame(data: &[u8]) {
 
 fn with_file(content: &[u8], test: impl FnOnce(&Keys, &Path, &Path)) {
     let (Some(keys), Ok(folder)) = (keys(), tempfile::tempdir()) else { return };
-    let path = folder.path().join(format!("{}.run0", keys.run()));
+    let path = folder.path().join(format!("{}.run1", keys.run()));
     if std::fs::write(&path, content).is_ok() {
         test(keys, folder.path(), &path);
     }

@@ -77,7 +77,7 @@ pub(super) fn signed(
     signer: SignerId,
     sealed_footer: &[u8],
 ) -> Vec<u8> {
-    [&b"backup run 0"[..], &repository.0, &name_bytes(name), salt, &signer.0, sealed_footer].concat()
+    [&b"backup run 1"[..], &repository.0, &name_bytes(name), salt, &signer.0, sealed_footer].concat()
 }
 
 /// Seals and opens the parts of one run.

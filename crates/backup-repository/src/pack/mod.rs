@@ -18,5 +18,5 @@ pub(crate) use writer::{FinishedPack, FinishedPacks, PackWriter, PackWriterOptio
 pub(crate) const HEADER_LEN: usize = 80;
 /// Bytes behind the sealed footer: its length, the hash of all before, the end magic.
 pub(crate) const TRAILER_LEN: usize = 44;
-pub(crate) const MAGIC: &[u8; 8] = b"BKUPPAK0";
-pub(crate) const END_MAGIC: &[u8; 8] = b"BKUPEND0";
+pub(crate) const MAGIC: &[u8; 8] = b"BKUPPAK1";
+pub(crate) const END_MAGIC: &[u8; 8] = b"BKUPEND1";

@@ -23,7 +23,7 @@ impl Evidence<'_> {
     /// known: by receipts, by what this machine has seen, by a session that ended itself and may have committed.
     ///
     /// # Errors
-    /// `InvalidInput`, with what to do; what the storage said.
+    /// `Damaged`, with what to do; what the storage said.
     pub(super) async fn none_is_left(&self, inner: &Inner) -> Result<()> {
         let fenced = |id: &SessionId| self.snapshots.iter().any(|s| s.session == *id && s.tombstone.is_some());
         let own: Vec<[u8; 4]> = Upkeep::NAMES.iter().map(|name| inner.series(name)).collect::<Result<_>>()?;
@@ -42,7 +42,7 @@ impl Evidence<'_> {
         if expected.len() > NAMED {
             names.push(format!("and {} more", expected.len() - NAMED));
         }
-        let error = Error::new(ErrorKind::InvalidInput, what);
+        let error = Error::new(ErrorKind::Damaged, what);
         Err(if names.is_empty() { error } else { error.context("there may have been", names.join(", ")) })
     }
 }

@@ -63,7 +63,7 @@ impl Marker<'_> {
     ///
     /// # Errors
     /// `Damaged` for a chunk that is not there, or a run that cannot be read and may list packs that no other does;
-    /// `NotFound` when something has gone since it was listed; `InvalidInput` for an index without any snapshot.
+    /// `NotFound` when something has gone since it was listed; `Damaged` for an index without any snapshot.
     pub(super) async fn mark(self) -> Result<Marked> {
         self.observer.event(Event::Stage("reading the index"));
         let is_of_use = |run: RunName| self.held.machine().is_run_of_use(run.into());

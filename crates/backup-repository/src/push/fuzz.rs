@@ -28,7 +28,7 @@ pub(crate) fn listing(data: &[u8]) {
 pub(crate) fn listing_block(data: &[u8]) {
     let frame = zstd::bulk::compress(data, 1).unwrap_or_default();
     let (length, sum) = ((frame.len() as u32).to_le_bytes(), xxh3_128(&frame).to_le_bytes());
-    listing(&[&b"BKUPSCN0"[..], &[7; 16], &length, &sum, &frame].concat());
+    listing(&[&b"BKUPSCN1"[..], &[7; 16], &length, &sum, &frame].concat());
 }
 
 /// What is known of a listing.

@@ -2,7 +2,7 @@
 //! reading, never correctness, so every block carries a checksum and reading stops at the first that is wrong. Of an
 //! interrupted push the blocks so far stay.
 //!
-//! `"BKUPSCN0" ‖ tag (16)`, then blocks: length (4) ‖ XXH3-128 of what follows (16) ‖ zstd frame of records. A record:
+//! `"BKUPSCN1" ‖ tag (16)`, then blocks: length (4) ‖ XXH3-128 of what follows (16) ‖ zstd frame of records. A record:
 //! shared path bytes (varint) ‖ rest of the path (varint length, bytes) ‖ flags (1) ‖ token (32, if trusted) ‖ body ‖ references.
 
 use super::listings::unfinished;
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use xxhash_rust::xxh3::xxh3_128;
 
-const MAGIC: &[u8; 8] = b"BKUPSCN0";
+const MAGIC: &[u8; 8] = b"BKUPSCN1";
 const BLOCK_LEN: usize = 256 << 10;
 /// A block is written after this long even if it is not full: what a push that is killed has to read again.
 const MAX_WAIT: Duration = Duration::from_secs(10);

@@ -89,7 +89,7 @@ pub(crate) async fn occupant(inner: &Inner, key: &Key) -> Result<Occupant> {
     if key.as_str().starts_with("index/") {
         let head = inner.storage.get_range(key, 0..8).await;
         return Ok(match head {
-            Ok(head) if head == b"BKUPRUN0" => Occupant::Run,
+            Ok(head) if head == b"BKUPRUN1" => Occupant::Run,
             Ok(_) => Occupant::RunTombstone,
             Err(error) if error.kind() == ErrorKind::Damaged => Occupant::Other,
             Err(error) => return Err(error),

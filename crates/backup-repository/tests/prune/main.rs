@@ -256,7 +256,7 @@ async fn an_index_without_any_snapshot_is_not_garbage() {
     let key = Key::new(format!("snapshots/{id}")).unwrap();
     let lost = place.storage.get_bytes(&key, 1 << 20).await.unwrap();
     place.storage.delete(std::slice::from_ref(&key)).await.unwrap();
-    assert_eq!(prune(&repository, &now()).await.unwrap_err().kind(), ErrorKind::InvalidInput);
+    assert_eq!(prune(&repository, &now()).await.unwrap_err().kind(), ErrorKind::Damaged);
     place.storage.create(&key, lost).await.unwrap();
     assert_whole(&repository, &id, &tree(0..5)).await;
     // One that was forgotten is another matter.

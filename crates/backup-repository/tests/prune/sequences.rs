@@ -50,7 +50,7 @@ async fn run(steps: Vec<Step>) {
                 match prune(&repository, &options).await {
                     Ok(_) => {}
                     // Only a push that died has been here.
-                    Err(error) => assert!(shadow.is_empty() && error.kind() == ErrorKind::InvalidInput, "{error:?}"),
+                    Err(error) => assert!(shadow.is_empty() && error.kind() == ErrorKind::Damaged, "{error:?}"),
                 }
             }
             Step::Die(from) => {

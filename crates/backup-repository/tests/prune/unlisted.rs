@@ -40,13 +40,13 @@ async fn an_empty_listing_is_believed_when_all_that_is_known_of_was_forgotten() 
         let packs = place.count("packs/").await;
         if witness != Witness::Nobody {
             let error = prune(&own, &now()).await.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::InvalidInput, "{witness:?}: {error}");
+            assert_eq!(error.kind(), ErrorKind::Damaged, "{witness:?}: {error}");
             assert!(
                 error.to_string().contains(&second.0) && !error.to_string().contains(&first.0),
                 "{witness:?}: {error}"
             );
             assert_eq!((place.count("condemned/").await, place.count("packs/").await), (0, packs));
-            assert_eq!(prune(&own, &now().with_dry_run(true)).await.unwrap_err().kind(), ErrorKind::InvalidInput);
+            assert_eq!(prune(&own, &now().with_dry_run(true)).await.unwrap_err().kind(), ErrorKind::Damaged);
         }
         match witness {
             // An owner says that it is gone for good, or that all of it may go.

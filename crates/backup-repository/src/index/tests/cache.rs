@@ -122,15 +122,15 @@ fn eviction_keeps_what_lives_and_fits() {
         || files(&world).iter().map(|p| p.file_name().unwrap().to_str().unwrap().to_owned()).collect::<Vec<_>>();
     cache.evict(&|run| *run != run_name(1), u64::MAX, now);
     assert_eq!(names().len(), 5);
-    assert!(!names().contains(&format!("{}.run0", run_name(1))));
+    assert!(!names().contains(&format!("{}.run1", run_name(1))));
     cache.evict(&|_| true, u64::MAX, now + Duration::from_secs(25 * 60 * 60));
     assert_eq!(names().len(), 4);
     // Of the three, the one written last fits.
-    let last = folder.join(format!("{}.run0", run_name(2)));
+    let last = folder.join(format!("{}.run1", run_name(2)));
     fs::File::options().write(true).open(&last).unwrap().set_modified(now + Duration::from_secs(5)).unwrap();
     let one = fs::metadata(&last).unwrap().len() * 3 / 2;
     cache.evict(&|_| true, one, now);
-    assert_eq!(names(), [format!("{}.run0", run_name(2)), "foreign".to_owned()]);
+    assert_eq!(names(), [format!("{}.run1", run_name(2)), "foreign".to_owned()]);
     cache.evict(&|_| true, 0, now);
     assert_eq!(names(), ["foreign"]);
 }

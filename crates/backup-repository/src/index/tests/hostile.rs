@@ -21,7 +21,7 @@ fn sign(world: &World, message: &[u8]) -> Vec<u8> {
     let signer = world.signer.verifying().unwrap().id();
     let signature = world.signer.sign(&signed(seal.repository, seal.name, &seal.salt, signer, &tail)).unwrap();
     let length = tail.len() as u32;
-    [&tail[..], &seal.salt, &signer.0, &signature, &length.to_le_bytes(), b"BKUPEND0"].concat()
+    [&tail[..], &seal.salt, &signer.0, &signature, &length.to_le_bytes(), b"BKUPEND1"].concat()
 }
 
 fn open(world: &World, message: &[u8]) -> backup_core::Result<RunReader> {

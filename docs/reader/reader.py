@@ -29,14 +29,11 @@ def load(text):
 
 def derive(context, material):
     return blake3(material, derive_key_context=context).digest()
-
 def gcm(key, number, associated, sealed):
     return AESGCM(key).decrypt(b"\0\0\0\0" + number.to_bytes(8, "big"), sealed, associated)
-
 def unzstd(frame, limit):
     return zstandard.ZstdDecompressor().decompress(frame, max_output_size=limit, allow_extra_data=False)
 
-# ---- messages --------------------------------------------------------------------------------------------------------
 class Cursor:
     def __init__(self, data):
         self.data, self.at = data, 0
@@ -58,7 +55,6 @@ class Cursor:
                 return value
             shift += 7
             assert shift < 70, "a number is too long"
-
     def zigzag(self):
         value = self.varint()
         return (value >> 1) ^ -(value & 1)
@@ -73,11 +69,9 @@ def message(data, last, repeated=()):
     assert 15 not in fields, f"of a newer version: {fields[15]}"
     assert all(len(fields.get(n, ())) < 2 or n in repeated for n in range(last + 1)), "a field stands twice"
     return fields
-
 def one(fields, number, default=None):
     return fields.get(number, [default])[0]
 
-# ---- the repository --------------------------------------------------------------------------------------------------
 class Repository:
     def __init__(self, root, identity_file):
         self.root, line = root, next(l for l in open(identity_file) if l.startswith("AGE-SECRET-KEY-1"))
@@ -104,20 +98,17 @@ class Repository:
         """What owners have signed of a kind in a folder: name, payload."""
         for name in self.names(folder):
             try:
-                payload = self.record(self.read(f"{folder}/{name}"), kind, f"{folder}/{name}", self.owners)
+                yield name, self.record(self.read(f"{folder}/{name}"), kind, f"{folder}/{name}", self.owners)
             except Exception:
                 continue
-            if payload is not None:
-                yield name, payload
 
     def read_additions(self, own):
-        identity = lambda added: Identity(added["identity"])
-        for folder, kind, known, take in (("identity", 16, self.identities, identity), ("domains", 17, self.domains, self.domain_keys)):
+        kinds = ("identity", 16, self.identities, lambda added: Identity(added["identity"])), ("domains", 17, self.domains, self.domain_keys)
+        for folder, kind, known, take in kinds:
             for n, payload in self.signed(f"keys/{folder}", kind):
                 if int(n) not in known:
                     added = age_decrypt(payload[4 + struct.unpack("<I", payload[:4])[0]:], own)
-                    assert added, "an identity or domain was not added for this owner"
-                    added = load(added)
+                    added = load(added or sys.exit("an identity or domain was not added for this owner"))
                     assert added["number"] == int(n), "an identity or domain has another number"
                     known[int(n)] = take(added)
 
@@ -133,10 +124,8 @@ class Repository:
 
     def path(self, key):
         return os.path.join(self.root, *key.split("/"))
-
     def read(self, key):
         return open(self.path(key), "rb").read()
-
     def names(self, folder):
         return sorted(os.listdir(self.path(folder))) if os.path.isdir(self.path(folder)) else []
 
@@ -145,8 +134,7 @@ class Repository:
         magic, found, who, n = struct.unpack("<8sB16sI", data[:29])
         payload, signature = data[29:29 + n], data[29 + n:-32]
         assert magic == b"BKUPREC1" and len(signature) == 64, f"{key}: not a record"
-        if found != kind:
-            return None
+        assert found == kind, f"{key}: another kind of record"
         assert who == blake3(signer).digest()[:16], f"{key}: signed by somebody else"
         signed = b"backup record 1" + self.id + bytes([kind]) + who + struct.pack("<I", len(key)) + key.encode() + payload
         Ed25519PublicKey.from_public_bytes(signer).verify(signature, signed)
@@ -159,10 +147,7 @@ class Repository:
                     payload = self.record(self.read(f"config/{n}/{copy}"), 1, f"config/{n}", self.owners)
                 except Exception:
                     continue
-                if payload is None:
-                    continue
-                # The owners signed it: it counts, also if it cannot be read.
-                config = load(payload)
+                config = load(payload)  # the owners signed it: it counts, also if it cannot be read
                 assert config["format"] <= 1, NEWER
                 return config
         raise SystemExit("no valid config")
@@ -173,10 +158,10 @@ class Repository:
                 continue
             key, data = f"snapshots/{name}", self.read(f"snapshots/{name}")
             signer, domain, terms, kept = self.writers.get(data[9:25], (self.owners, None, None, None))
+            if data[8:9] == b"\7":
+                continue  # a tombstone
             try:
                 payload = self.record(data, 6, key, signer)
-                if payload is None:
-                    continue
                 n = struct.unpack("<I", payload[:4])[0]
                 head = self.head(key, payload[4:4 + n], domain)
                 if terms:

@@ -54,8 +54,6 @@ pub(crate) struct RunBuilder<S> {
 
 /// A run whose object has been made.
 pub(crate) struct BuiltRun {
-    #[allow(dead_code, reason = "tests ask")]
-    pub(crate) name: RunName,
     /// Bytes of all parts together.
     pub(crate) object_len: u64,
     image_len: u64,
@@ -130,7 +128,6 @@ impl<S: RunSource> RunBuilder<S> {
     pub(crate) fn finish(self) -> Result<BuiltRun> {
         match self.tail {
             Some(tail) if self.ready.is_empty() => Ok(BuiltRun {
-                name: self.params.seal.name,
                 object_len: self.object_len,
                 image_len: self.layout.image_len(),
                 tail,

@@ -23,7 +23,6 @@ pub(crate) struct RunReader {
     pub(super) footer: Footer,
     signer: SignerId,
     pub(super) shape: FilterShape,
-    object_len: u64,
     file: Option<LocalFile>,
     cache: Arc<IndexCache>,
     number: u32,
@@ -113,7 +112,7 @@ impl RunReader {
         }
         let shape = FilterShape::new(&footer.layout, &footer.first, &footer.last);
         let (file, number) = (file(&footer.layout), cache.next_reader());
-        Ok(RunReader { seal, footer, signer, shape, object_len, file, cache: cache.clone(), number })
+        Ok(RunReader { seal, footer, signer, shape, file, cache: cache.clone(), number })
     }
 
     pub(crate) fn name(&self) -> RunName {
@@ -124,20 +123,12 @@ impl RunReader {
         self.footer.kind
     }
 
-    #[allow(dead_code, reason = "tests ask")]
     pub(crate) fn domain(&self) -> u32 {
         self.footer.domain
     }
 
-    #[allow(dead_code, reason = "tests ask")]
     pub(crate) fn signer(&self) -> SignerId {
         self.signer
-    }
-
-    /// Bytes of the object.
-    #[allow(dead_code, reason = "tests ask")]
-    pub(crate) fn object_len(&self) -> u64 {
-        self.object_len
     }
 
     /// The runs that this one makes superfluous.
@@ -162,12 +153,6 @@ impl RunReader {
     /// Whether the whole image was stored locally. Pages of it may still prove damaged, and be asked for.
     pub(crate) fn is_complete(&self) -> bool {
         self.file.as_ref().is_some_and(|local| local.complete.load(Ordering::Relaxed))
-    }
-
-    /// Whether there is a place for the whole image. Without one, blocks are fetched whenever they are needed.
-    #[allow(dead_code, reason = "tests ask")]
-    pub(crate) fn is_stored(&self) -> bool {
-        self.file.as_ref().is_some_and(|local| local.writable)
     }
 
     /// What `read` makes of a checked page.
@@ -261,16 +246,15 @@ impl RunReader {
     pub(super) fn footer_message(&self) -> Vec<u8> {
         self.footer.encode()
     }
-
-    /// The range of the object's tail.
-    #[allow(dead_code, reason = "tests ask")]
-    pub(crate) fn tail_range(&self) -> Range<u64> {
-        self.footer.blocks.end()..self.object_len
-    }
 }
 
 #[cfg(test)]
 impl RunReader {
+    /// Whether there is a place for the whole image. Without one, blocks are fetched whenever they are needed.
+    pub(super) fn is_stored(&self) -> bool {
+        self.file.as_ref().is_some_and(|local| local.writable)
+    }
+
     /// Replaces the local file by a handle that cannot write: as if the disk were full.
     pub(super) fn with_file_that_fails(mut self, path: &std::path::Path) -> Self {
         if let Some(local) = &mut self.file {

@@ -28,7 +28,7 @@ fn damaged_pages_are_fetched_again() {
     let (world, ids) = cached(1);
     let path = &files(&world)[0];
     let intact = fs::read(path).unwrap();
-    let image = 4096..intact.len() - world.open(&world.cache(), run_name(0)).unwrap().tail_range().count();
+    let image = 4096..intact.len() - world.tail_len(run_name(0));
     for at in image.clone().step_by(1021) {
         let mut damaged = intact.clone();
         damaged[at] ^= 0x10;
@@ -58,7 +58,7 @@ fn damaged_or_foreign_files_are_discarded() {
     let intact = fs::read(&paths[0]).unwrap();
     let open = || world.open(&world.cache(), run_name(0)).unwrap();
     assert!(open().is_complete());
-    let tail = open().tail_range().count();
+    let tail = world.tail_len(run_name(0));
     let damages = (0..121).chain([intact.len() - 1, intact.len() - tail, intact.len() - tail / 2]);
     for at in damages {
         let mut damaged = intact.clone();

@@ -94,6 +94,11 @@ fn signers_must_be_known() {
     assert_eq!(run.signer(), world.signer.verifying().unwrap().id());
     assert_eq!((run.domain(), run.kind(), run.replaces().len()), (3, Kind::Data, 2));
     // A local file does not vouch for a signer either.
-    let denied = RunReader::open_cached(&world.cache(), world.keys(run_name(0)), run.object_len(), &|_| None);
+    let denied = RunReader::open_cached(
+        &world.cache(),
+        world.keys(run_name(0)),
+        world.objects[&run_name(0)].len() as u64,
+        &|_| None,
+    );
     assert_eq!(denied.err().unwrap().kind(), ErrorKind::AccessDenied);
 }

@@ -88,7 +88,7 @@ impl World {
             object.extend_from_slice(&part);
         }
         let built = builder.finish().unwrap();
-        assert_eq!((built.object_len, built.name), (object.len() as u64, name));
+        assert_eq!(built.object_len, object.len() as u64);
         if keep {
             built.keep();
         }
@@ -114,6 +114,12 @@ impl World {
                 TailEnd::Longer(longer) => range = longer,
             }
         }
+    }
+
+    /// Bytes of a run's tail.
+    pub(crate) fn tail_len(&self, name: RunName) -> usize {
+        let blocks = self.open(&self.cache_in(None), name).unwrap().fill_range();
+        self.objects[&name].len() - blocks.count()
     }
 
     pub(crate) fn open_all(&self, cache: &Arc<IndexCache>) -> IndexSet {

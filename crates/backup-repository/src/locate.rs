@@ -3,7 +3,7 @@
 use crate::format::ids::{ChunkId, Kind, RunName};
 use crate::index::{
     Answer, IndexCache, IndexSet, Location, Need, Record, Records, RowPlace, RunKeys, RunReader, TailEnd, find_tail,
-    tail_guess,
+    signer_of, tail_guess,
 };
 use crate::repository::Inner;
 use backup_core::{Error, ErrorKind, Key, Observer, Result, StorageExt};
@@ -107,6 +107,22 @@ pub(crate) fn is_unreadable(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Damaged | ErrorKind::AccessDenied)
 }
 
+/// More than what stands behind a run's footer, in bytes.
+const RUN_END: u64 = 128;
+
+/// Whether a run that was brought here cannot be believed: it cannot be read, or it says that a newer version made it, and
+/// was signed by somebody who was revoked. Others who say so are believed: then it is not for this version to delete.
+///
+/// # Errors
+/// What the storage said.
+pub(crate) async fn is_unbelievable(inner: &Inner, key: &Key, length: u64, error: &Error) -> Result<bool> {
+    if is_unreadable(error) || error.kind() != ErrorKind::Unsupported {
+        return Ok(is_unreadable(error));
+    }
+    let end = inner.storage.get_range(key, length.saturating_sub(RUN_END)..length).await?;
+    Ok(signer_of(&end).is_some_and(|signer| inner.signers.is_revoked(&signer)))
+}
+
 /// Whether a run is of no use here whatever is done: signed by nobody who may, or of a domain whose keys are not here.
 fn is_refused(error: &Error) -> bool {
     error.kind() == ErrorKind::AccessDenied
@@ -140,7 +156,10 @@ async fn load_whole_once(
         match bring(inner, cache, name, &key, length, true).await {
             Ok(run) if run.domain() != inner.domain => {}
             Ok(run) => runs.push(Arc::new(run)),
-            Err(error) if error.kind() == ErrorKind::Damaged || (is_refused(&error) && inner.is_owner()) => {
+            Err(error)
+                if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Unsupported)
+                    || (is_refused(&error) && inner.is_owner()) =>
+            {
                 damaged(name, error);
             }
             Err(error) if is_refused(&error) => {}

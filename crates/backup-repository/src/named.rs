@@ -63,8 +63,6 @@ async fn is_tombstone(inner: &Inner, key: &Key) -> Result<bool> {
         Ok(occupant) => Ok(matches!(occupant, Occupant::SnapshotTombstone(_))),
         // Removed since it was listed.
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
-        // A tombstone of a newer version is one.
-        Err(error) if error.kind() == ErrorKind::Unsupported => Ok(true),
         Err(error) => Err(error),
     }
 }

@@ -43,7 +43,7 @@ pub(crate) struct Inner {
     pub(crate) keys_gone: Arc<[Key]>,
     pub(crate) options: RepositoryOptions,
     /// What snapshots that were read need, which never changes.
-    pub(crate) needs: Arc<Mutex<HashMap<SessionId, Vec<SessionId>>>>,
+    pub(crate) needs: Arc<Mutex<HashMap<SessionId, (SignerId, Vec<SessionId>)>>>,
 }
 
 /// A snapshot that counts, also one of a newer version.
@@ -310,7 +310,7 @@ impl Inner {
         if let Signer::Writer(writer) = signer {
             writer.vouches_for(id, &head.label.name, &raw.hash).map_err(named)?;
         }
-        self.needs.lock().unwrap_or_else(PoisonError::into_inner).insert(*id, head.label.needs.clone());
+        self.needs.lock().unwrap_or_else(PoisonError::into_inner).insert(*id, (raw.signer, head.label.needs.clone()));
         Ok(Counting { head, payload: raw.payload.to_vec(), signer: raw.signer, hash: raw.hash, key })
     }
 

@@ -5,7 +5,7 @@ use crate::format::certificate::{certificate_key, revocation_key};
 use crate::format::ids::SessionId;
 use crate::format::record::{self, RecordKind, open_json, seal_json};
 use crate::format::snapshot::{snapshot_key, write_payload};
-use crate::repository::Repository;
+use crate::repository::{Inner, Repository};
 use crate::session::new_id;
 use crate::{OwnerIdentity, PruneOptions, RepositoryOptions, WriterSpec, new_identity};
 use backup_core::*;
@@ -57,8 +57,13 @@ impl Place {
 
     /// The same, as a record that an owner has signed.
     async fn sign(&self, kind: RecordKind, key: &str, payload: impl AsRef<[u8]>) {
-        let inner = &self.owner().await.0;
-        let bytes = record::write(kind, &inner.config.repository, key, &inner.signing, payload.as_ref()).unwrap();
+        self.sign_by(&self.owner().await, kind, key, payload).await;
+    }
+
+    /// The same, signed by whoever opened `by`.
+    async fn sign_by(&self, by: &Repository, kind: RecordKind, key: &str, payload: impl AsRef<[u8]>) {
+        let Inner { config, signing, .. } = &*by.0;
+        let bytes = record::write(kind, &config.repository, key, signing, payload.as_ref()).unwrap();
         self.put(key, bytes).await;
     }
 
@@ -80,18 +85,22 @@ impl Place {
 impl Place {
     /// A snapshot with this head, changed, and no component, signed by whoever opened `by`.
     async fn snapshot(&self, by: &Repository, change: impl Fn(&mut Value)) -> BackupId {
+        let id = BackupId(new_id(&by.0, "n").unwrap().to_string());
+        self.snapshot_as(by, &id, change).await;
+        id
+    }
+
+    async fn snapshot_as(&self, by: &Repository, id: &BackupId, change: impl Fn(&mut Value)) {
         let inner = &by.0;
-        let id = new_id(inner, "n").unwrap();
         let mut head = json!({"name": "n", "host": "h", "time": 1, "duration_ms": 1, "status": "complete", "tags": [],
             "components": [], "entries": 0, "files": 0, "size_bytes": 0, "stored_bytes": 0, "domain": 0, "sequence": 1,
             "previous": null});
         change(&mut head);
-        let key = snapshot_key(&id).unwrap();
+        let key = snapshot_key(&SessionId::from_hex(&id.0).unwrap()).unwrap();
         let payload = write_payload(&key, &inner.keys.index, inner.recipient(), &head, &[]).unwrap();
         let signed =
             record::write(RecordKind::Snapshot, &inner.config.repository, key.as_str(), &inner.signing, &payload);
         self.put(key.as_str(), signed.unwrap()).await;
-        BackupId(id.to_string())
     }
 }
 
@@ -283,6 +292,66 @@ async fn a_newer_snapshot_concerns_itself_alone() {
     }
     prune(&place.owner().await).await.unwrap();
     assert_eq!(place.owner().await.listing().await.unwrap().newer.len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_revoked_writer_says_is_newer_stops_no_owner() {
+    let place = Place::new().await;
+    let owner = place.owner().await;
+    let ours = push(&owner, "n").await.unwrap();
+    let credential = owner.add_writer(&WriterSpec::default()).await.unwrap();
+    let options = RepositoryOptions::default();
+    let writer = Repository::open_as_writer(place.storage.clone(), &credential, options).await.unwrap();
+    let ids: Vec<SessionId> = (0..5).map(|_| new_id(&writer.0, "n").unwrap()).collect();
+    let newer = json!({"requires": ["x"]}).to_string();
+    place.sign_by(&writer, RecordKind::SessionEnd, &format!("sessions/{}/end", ids[0]), "{}").await;
+    place.sign_by(&writer, RecordKind::RunTombstone, &format!("index/{}-0", ids[1]), "{}").await;
+    let tombstones = [("[]", ids[2]), (newer.as_str(), ids[3])];
+    for (payload, id) in tombstones {
+        place.sign_by(&writer, RecordKind::Tombstone, &format!("snapshots/{id}"), payload).await;
+    }
+    let run = crate::RunName(crate::SessionObject { session: ids[4], number: 0 });
+    let said = crate::index::tests::that_says(&writer.0, run, &[&[1 << 3, 1][..], &[15 << 3 | 2, 1, b'x']].concat());
+    place.put(run.key().unwrap().as_str(), said).await;
+
+    let listed = |list: Vec<Summary>| list.into_iter().map(|one| one.id).collect::<Vec<_>>();
+    assert_eq!(listed(place.owner().await.list().await.unwrap()), std::slice::from_ref(&ours));
+    push(&place.owner().await, "n").await.unwrap();
+    let report = place.owner().await.check(CheckOptions::default(), Arc::new(Silent)).await.unwrap();
+    assert!(report.findings.iter().any(|one| format!("{one:?}").contains(&run.to_string())), "{report:?}");
+    for (_, id) in tombstones {
+        let refused = prune(&place.owner().await).await.unwrap_err();
+        assert!(format!("{refused}").contains("snapshots/") && format!("{refused}").contains("forget"), "{refused}");
+        place.owner().await.forget(&BackupId(id.to_string())).await.unwrap();
+    }
+    let refused = prune(&place.owner().await).await.unwrap_err();
+    assert!(format!("{refused}").contains(&run.to_string()) && format!("{refused}").contains("revoke"), "{refused}");
+    owner.revoke_writer(&credential.id().unwrap()).await.unwrap();
+    prune(&place.owner().await).await.unwrap();
+    place.owner().await.repair_index(Duration::ZERO, Arc::new(Silent), &Stop::new()).await.unwrap();
+    let nothing = BackupId("ab".repeat(16));
+    assert_eq!(kind(place.owner().await.forget(&nothing).await), ErrorKind::NotFound);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_holds_up_what_is_others_by_needing_it() {
+    let place = Place::new().await;
+    let owner = place.owner().await;
+    let ours = push(&owner, "n").await.unwrap();
+    let credential = owner.add_writer(&WriterSpec::default()).await.unwrap();
+    let options = RepositoryOptions::default();
+    let writer = Repository::open_as_writer(place.storage.clone(), &credential, options).await.unwrap();
+    let older = place.snapshot(&writer, |json| json["needs"] = json!([ours.0])).await;
+    let later = place.snapshot(&writer, |json| json["needs"] = json!([ours.0, older.0])).await;
+    // As if the older one had known the later.
+    let key = format!("snapshots/{}", older.0);
+    place.remove(&key).await;
+    place.snapshot_as(&writer, &older, |json| json["needs"] = json!([later.0])).await;
+    let owner = place.owner().await;
+    owner.forget(&ours).await.unwrap();
+    assert_eq!(kind(owner.forget(&older).await), ErrorKind::InvalidInput, "its own, and older");
+    owner.forget(&later).await.unwrap();
+    owner.forget(&older).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

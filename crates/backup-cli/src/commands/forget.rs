@@ -41,9 +41,10 @@ impl Forget {
         for id in snapshots.resolve_all(&self.snapshots).await? {
             match snapshots.repository.summary(&id).await {
                 Ok(snapshot) => chosen.push((id, Some(snapshot))),
-                // What cannot be read, or only by a newer version, goes by its whole id.
+                // What cannot be read, or only by a newer version, goes by its whole id; what is not there is told by forget.
                 Err(error)
-                    if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Unsupported) && self.names_whole(&id) =>
+                    if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Unsupported | ErrorKind::NotFound)
+                        && self.names_whole(&id) =>
                 {
                     chosen.push((id, None));
                 }

@@ -137,6 +137,12 @@ fn split(tail: &[u8]) -> Option<Tail<'_>> {
     fits.then_some(Tail { sealed, salt: *salt, signer: SignerId(*signer), signature })
 }
 
+/// Who signed a run, as its last bytes say.
+pub(crate) fn signer_of(end: &[u8]) -> Option<SignerId> {
+    let (rest, _) = end.split_last_chunk::<{ SIGNATURE_LEN + 4 + 8 }>()?;
+    rest.last_chunk::<16>().map(|signer| SignerId(*signer))
+}
+
 fn parse_counts(mut stored: &[u8]) -> Result<Layout> {
     let mut counts = [0; 5];
     for count in &mut counts {

@@ -44,7 +44,7 @@ mod spool;
 pub(crate) use bits::Bits;
 pub(crate) use build::{BuiltRun, RunBuilder, RunParams};
 pub(crate) use cache::IndexCache;
-pub(crate) use footer::{TailEnd, find_tail, tail_guess};
+pub(crate) use footer::{TailEnd, find_tail, signer_of, tail_guess};
 pub(crate) use layout::Section;
 pub(crate) use reader::RunReader;
 pub(crate) use record::{PackRecord, Record, Row, SegmentRecord};
@@ -57,4 +57,4 @@ pub(crate) use split::Merger;
 pub(crate) use spool::MergedRun;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -111,6 +111,10 @@ impl Signers {
     }
 
     /// Whether a run's signer still counts when it says what is stored.
+    pub(crate) fn is_revoked(&self, signer: &SignerId) -> bool {
+        self.writers.get(signer).is_some_and(|writer| writer.revoked.is_some())
+    }
+
     pub(crate) fn is_trusted(&self, run: &RunReader) -> bool {
         self.writers.get(&run.signer()).is_none_or(|writer| writer.revoked.is_none())
     }

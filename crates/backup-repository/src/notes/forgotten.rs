@@ -1,7 +1,9 @@
 use super::folder::Folder;
 use super::note;
+use crate::crypto::SignerId;
 use crate::format::ids::SessionId;
 use crate::format::snapshot::snapshot_key;
+use crate::protocol::Occupant;
 use crate::repository::{Inner, Repository};
 use crate::session;
 use backup_core::{BackupId, Error, ErrorKind, Key, Result};
@@ -36,10 +38,11 @@ pub(crate) async fn forget(inner: &Inner, snapshot: SessionId) -> Result<()> {
     match inner.counting(&snapshot).await {
         Ok(found) => {
             refuse_held(inner, &folder, &snapshot, found.head.label.domain).await?;
-            refuse_needed(inner, &snapshot).await?;
+            refuse_needed(inner, &snapshot, found.signer).await?;
         }
-        // One that does not count goes, too: it would hold up every prune.
+        // One that does not count goes, too: it would hold up every prune. So would a tombstone that cannot be read.
         Err(error) if error.kind() == ErrorKind::Damaged => {}
+        Err(error) if error.kind() == ErrorKind::NotFound && is_unclear(inner, &snapshot).await? => {}
         Err(error) => return Err(error),
     }
     session::forget(inner, snapshot).await?;
@@ -55,6 +58,15 @@ pub(crate) async fn forget(inner: &Inner, snapshot: SessionId) -> Result<()> {
     }
 }
 
+/// Whether something stands there that is neither a snapshot nor a tombstone that can be read.
+async fn is_unclear(inner: &Inner, snapshot: &SessionId) -> Result<bool> {
+    match session::occupant(inner, &snapshot_key(snapshot)?).await {
+        Ok(occupant) => Ok(matches!(occupant, Occupant::Other)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 async fn refuse_held(inner: &Inner, folder: &Folder, snapshot: &SessionId, domain: u32) -> Result<()> {
     let Some((_, note)) = folder.note(inner, snapshot, inner.index_key_of(domain)?).await? else { return Ok(()) };
     let Some(reason) = note.hold else { return Ok(()) };
@@ -63,21 +75,25 @@ async fn refuse_held(inner: &Inner, folder: &Folder, snapshot: &SessionId, domai
     Err(if reason.is_empty() { held } else { held.context("reason", reason) })
 }
 
-async fn refuse_needed(inner: &Inner, snapshot: &SessionId) -> Result<()> {
+/// What a snapshot says that it needs counts of older ones of its own signer, and in those of owners: nobody holds up
+/// what is others', and no two each other.
+async fn refuse_needed(inner: &Inner, snapshot: &SessionId, signer: SignerId) -> Result<()> {
     let needs = |id: &SessionId| inner.needs.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
-    let others = inner.snapshot_ids().await?.into_iter().filter(|id| id != snapshot);
+    let others = inner.snapshot_ids().await?.into_iter().filter(|id| id > snapshot);
     let read = stream::iter(others).map(|id| async move {
-        if let Some(needs) = needs(&id) {
-            return Ok((id, needs));
+        if let Some(known) = needs(&id) {
+            return Ok(Some((id, known)));
         }
         match inner.counting(&id).await {
-            Ok(found) => Ok((id, found.head.label.needs)),
-            Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::NotFound) => Ok((id, Vec::new())),
+            Ok(found) => Ok(Some((id, (found.signer, found.head.label.needs)))),
+            Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::NotFound) => Ok(None),
             Err(error) => Err(error),
         }
     });
-    let read: Vec<(SessionId, Vec<SessionId>)> = read.buffer_unordered(AT_ONCE).try_collect().await?;
-    match read.iter().find(|(_, needs)| needs.contains(snapshot)) {
+    let read: Vec<Option<(SessionId, (SignerId, Vec<SessionId>))>> =
+        read.buffer_unordered(AT_ONCE).try_collect().await?;
+    let may = |needing: &SignerId| *needing == signer || *needing == inner.config.signing.id();
+    match read.iter().flatten().find(|(_, (needing, needs))| may(needing) && needs.contains(snapshot)) {
         Some((id, _)) => {
             Err(Error::new(ErrorKind::InvalidInput, "another snapshot needs this one: forget that one first")
                 .context("snapshot", snapshot)

@@ -72,6 +72,20 @@ pub(super) async fn packs_of(locator: &Locator) -> Result<Vec<RunFacts>> {
     Ok(facts)
 }
 
+/// Reads what a run says of packs and segments.
+///
+/// # Errors
+/// `Damaged`, `Unsupported` where it says what cannot be; what the storage said.
+pub(super) async fn read_through(locator: &Locator) -> Result<()> {
+    let index = locator.index();
+    for place in 0..index.runs().len() {
+        let (mut packs, mut segments) = (index.packs(place), index.records::<SegmentRecord>(place));
+        while next(locator, &mut packs).await?.is_some() {}
+        while next(locator, &mut segments).await?.is_some() {}
+    }
+    Ok(())
+}
+
 /// Adds what all runs of a domain say of each pack. Several may list the same one, whole or in parts.
 pub(super) async fn sums(locator: &Locator, marks: &Marks, sums: &mut Sums) -> Result<()> {
     let index = locator.index();

@@ -10,7 +10,7 @@ use super::mark::{Marking, Marks};
 use crate::fetch::Fetcher;
 use crate::format::ids::{PackName, RunName};
 use crate::index::{IndexCache, IndexSet, RunReader};
-use crate::locate::{self, Locator, is_unreadable};
+use crate::locate::{self, Locator};
 use crate::protocol::{PackId, Standing};
 use crate::pull::Blocks;
 use crate::repository::Inner;
@@ -143,12 +143,30 @@ impl Marker<'_> {
         let mut opened = Opened::default();
         for ListedRun { name, key, length } in runs {
             match locate::bring(self.inner, self.cache, *name, key, *length, true).await {
-                Ok(run) => opened.runs.push(Arc::new(run)),
-                Err(error) if is_unreadable(&error) => opened.broken.push((*name, error)),
-                Err(error) => return Err(error),
+                Ok(run) => match self.sound(run).await {
+                    Ok(run) => opened.runs.push(run),
+                    Err(error) if locate::is_unbelievable(self.inner, key, *length, &error).await? => {
+                        opened.broken.push((*name, error));
+                    }
+                    Err(error) => return Err(advised(error)),
+                },
+                Err(error) if locate::is_unbelievable(self.inner, key, *length, &error).await? => {
+                    opened.broken.push((*name, error));
+                }
+                Err(error) => return Err(advised(error)),
             }
         }
         Ok(opened)
+    }
+
+    /// A run of somebody who was revoked is read through before it is believed.
+    async fn sound(&self, run: RunReader) -> Result<Arc<RunReader>> {
+        let run = Arc::new(run);
+        if !self.inner.signers.is_trusted(&run) {
+            let locator = Locator::with(self.inner.clone(), Arc::new(IndexSet::new(vec![run.clone()])));
+            facts::read_through(&locator).await?;
+        }
+        Ok(run)
     }
 
     /// The packs of a condemned run: their records stay until it is gone. Nobody gets rows out of one that is damaged.
@@ -161,8 +179,10 @@ impl Marker<'_> {
         };
         match read.await {
             Ok(facts) => Ok(facts.into_iter().next().unwrap_or(RunFacts { name, packs: Vec::new() })),
-            Err(error) if is_unreadable(&error) => Ok(RunFacts { name, packs: Vec::new() }),
-            Err(error) => Err(error),
+            Err(error) if locate::is_unbelievable(self.inner, &key, length, &error).await? => {
+                Ok(RunFacts { name, packs: Vec::new() })
+            }
+            Err(error) => Err(advised(error)),
         }
     }
 
@@ -186,5 +206,15 @@ impl Marker<'_> {
             self.observer.event(Event::Warning(text));
         }
         Ok(())
+    }
+}
+
+fn advised(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Unsupported => error.context(
+            "advice",
+            "prune with a newer backup, or revoke the writer who signed it: `backup check` names it",
+        ),
+        _ => error,
     }
 }

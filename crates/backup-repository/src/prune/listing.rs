@@ -98,7 +98,11 @@ async fn snapshot(inner: &Inner, id: &SessionId, key: &Key, is_forgotten: bool) 
     if let Ok(raw) = RawRecord::parse(&bytes)
         && inner.signers.verify(RecordKind::Tombstone, key, &raw).is_ok()
     {
-        return Ok(Some(Found::Tombstone(from_json(raw.payload)?)));
+        return match from_json(raw.payload) {
+            Ok(tombstone) => Ok(Some(Found::Tombstone(tombstone))),
+            Err(_) if is_forgotten => Ok(Some(Found::Snapshot(None))),
+            Err(error) => Err(unreadable(error)),
+        };
     }
     if is_forgotten {
         return Ok(Some(Found::Snapshot(None)));

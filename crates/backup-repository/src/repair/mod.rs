@@ -4,7 +4,7 @@ mod packs;
 
 use crate::format::ids::{Kind, PackName, RunName, SessionId};
 use crate::index::IndexCache;
-use crate::locate::{self, is_unreadable};
+use crate::locate;
 use crate::pack::{FinishedPacks, read_stored};
 use crate::protocol::{Fence, Object, Outcome, PackId, Repair, RepairTask, Stop as Stopped, WriterTask};
 use crate::push::run_rows;
@@ -181,7 +181,7 @@ impl Work<'_> {
             }
             match self.rows_of(name, &key, length).await {
                 Ok(rows) => rows.into_iter().for_each(|(pack, rows)| *listed.entry(pack).or_default() += rows),
-                Err(error) if is_unreadable(&error) => {
+                Err(error) if locate::is_unbelievable(&self.inner, &key, length, &error).await? => {
                     let because = crate::push::chain(&error);
                     self.observer.event(Event::Warning(format!("index run {name} cannot be read: {because}")));
                     // Else this machine would go on with its copy, and nobody would take the damaged one away.

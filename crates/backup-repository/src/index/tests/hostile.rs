@@ -1,25 +1,29 @@
 //! Runs that a writer with all keys made wrong: nothing panics, hangs or takes memory, whatever they say.
 
 use super::support::{World, id, run_name};
+use crate::crypto::SigningKey;
 use crate::format::ids::{ChunkId, Kind};
 use crate::format::wire::{put_bytes, put_uint, put_varint};
 use crate::index::blocks::{BlockTable, MAGIC};
 use crate::index::footer::Footer;
 use crate::index::layout::{Layout, PAGE, PAGES_PER_BLOCK, Section};
 use crate::index::page::push_page;
-use crate::index::seal::{BlockSealer, signed};
+use crate::index::seal::{BlockSealer, RunSeal, signed};
 use crate::index::{Answer, IndexSet, Merger, RunReader};
 use backup_core::ErrorKind;
 use proptest::prelude::*;
 use std::sync::Arc;
 
-/// Seals and signs any message as the footer of an object without blocks.
 fn sign(world: &World, message: &[u8]) -> Vec<u8> {
-    let seal = world.seal(run_name(0));
+    tail_of(&world.seal(run_name(0)), &world.signer, message)
+}
+
+/// Seals and signs any message as the footer of an object without blocks.
+pub(super) fn tail_of(seal: &RunSeal, key: &SigningKey, message: &[u8]) -> Vec<u8> {
     let mut tail = message.to_vec();
     seal.seal_footer(&mut tail).unwrap();
-    let signer = world.signer.verifying().unwrap().id();
-    let signature = world.signer.sign(&signed(seal.repository, seal.name, &seal.salt, signer, &tail)).unwrap();
+    let signer = key.verifying().unwrap().id();
+    let signature = key.sign(&signed(seal.repository, seal.name, &seal.salt, signer, &tail)).unwrap();
     let length = tail.len() as u32;
     [&tail[..], &seal.salt, &signer.0, &signature, &length.to_le_bytes(), b"BKUPEND1"].concat()
 }

@@ -43,7 +43,14 @@ pub(crate) struct Inner {
     pub(crate) keys_gone: Arc<[Key]>,
     pub(crate) options: RepositoryOptions,
     /// What snapshots that were read need, which never changes.
-    pub(crate) needs: Arc<Mutex<HashMap<SessionId, (SignerId, Vec<SessionId>)>>>,
+    pub(crate) needs: Arc<Mutex<HashMap<SessionId, Needs>>>,
+}
+
+/// What a snapshot says that it needs, and who says so.
+#[derive(Clone)]
+pub(crate) struct Needs {
+    pub(crate) signer: SignerId,
+    pub(crate) snapshots: Vec<SessionId>,
 }
 
 /// A snapshot that counts, also one of a newer version.
@@ -310,7 +317,8 @@ impl Inner {
         if let Signer::Writer(writer) = signer {
             writer.vouches_for(id, &head.label.name, &raw.hash).map_err(named)?;
         }
-        self.needs.lock().unwrap_or_else(PoisonError::into_inner).insert(*id, (raw.signer, head.label.needs.clone()));
+        let needs = Needs { signer: raw.signer, snapshots: head.label.needs.clone() };
+        self.needs.lock().unwrap_or_else(PoisonError::into_inner).insert(*id, needs);
         Ok(Counting { head, payload: raw.payload.to_vec(), signer: raw.signer, hash: raw.hash, key })
     }
 

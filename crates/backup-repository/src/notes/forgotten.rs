@@ -4,7 +4,7 @@ use crate::crypto::SignerId;
 use crate::format::ids::SessionId;
 use crate::format::snapshot::snapshot_key;
 use crate::protocol::Occupant;
-use crate::repository::{Inner, Repository};
+use crate::repository::{Inner, Needs, Repository};
 use crate::session;
 use backup_core::{BackupId, Error, ErrorKind, Key, Result};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -85,15 +85,14 @@ async fn refuse_needed(inner: &Inner, snapshot: &SessionId, signer: SignerId) ->
             return Ok(Some((id, known)));
         }
         match inner.counting(&id).await {
-            Ok(found) => Ok(Some((id, (found.signer, found.head.label.needs)))),
+            Ok(found) => Ok(Some((id, Needs { signer: found.signer, snapshots: found.head.label.needs }))),
             Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::NotFound) => Ok(None),
             Err(error) => Err(error),
         }
     });
-    let read: Vec<Option<(SessionId, (SignerId, Vec<SessionId>))>> =
-        read.buffer_unordered(AT_ONCE).try_collect().await?;
+    let read: Vec<Option<(SessionId, Needs)>> = read.buffer_unordered(AT_ONCE).try_collect().await?;
     let may = |needing: &SignerId| *needing == signer || *needing == inner.config.signing.id();
-    match read.iter().flatten().find(|(_, (needing, needs))| may(needing) && needs.contains(snapshot)) {
+    match read.iter().flatten().find(|(_, needs)| may(&needs.signer) && needs.snapshots.contains(snapshot)) {
         Some((id, _)) => {
             Err(Error::new(ErrorKind::InvalidInput, "another snapshot needs this one: forget that one first")
                 .context("snapshot", snapshot)

@@ -278,7 +278,7 @@ impl Locator {
         Locator { inner, index: RwLock::new(index), again: None }
     }
 
-    /// Every copy of a chunk; none when it is in no run.
+    /// Every copy of a chunk, those last that only who was revoked vouches for; none when it is in no run.
     ///
     /// # Errors
     /// `Damaged` when a part of a run that is needed for the answer cannot be read; `Unavailable`.
@@ -295,7 +295,10 @@ impl Locator {
         loop {
             let index = self.index();
             let needs = match rows_here(&index, kind, id) {
-                Answer::Known(rows) => return Ok(rows),
+                Answer::Known(mut rows) => {
+                    rows.sort_by_key(|(place, _)| !self.is_trusted(&index, *place));
+                    return Ok(rows);
+                }
                 Answer::Needs(needs) => needs,
             };
             match bring_blocks(&self.inner, &index, needs).await {
@@ -305,6 +308,10 @@ impl Locator {
                 other => other?,
             }
         }
+    }
+
+    fn is_trusted(&self, index: &IndexSet, row: RowPlace) -> bool {
+        index.runs().get(row.run as usize).is_some_and(|run| self.inner.signers.is_trusted(run))
     }
 
     /// After something that the index names was not there: lists the index once more, but not at every failure. Whether it

@@ -49,6 +49,13 @@ impl Place {
         self.owner().await.list().await.unwrap().into_iter().map(|summary| summary.name).collect()
     }
 
+    async fn damage_first_block(&self, run: &Key) {
+        let mut bytes = self.storage.get_bytes(run, 1 << 20).await.unwrap().to_vec();
+        bytes[20] ^= 1;
+        self.storage.delete(std::slice::from_ref(run)).await.unwrap();
+        self.storage.put_bytes(run, bytes.into(), &PutOptions::default()).await.unwrap();
+    }
+
     async fn findings(&self) -> Vec<Finding> {
         self.owner().await.check(CheckOptions::default(), Arc::new(Silent)).await.unwrap().findings
     }
@@ -230,6 +237,34 @@ async fn a_run_that_lies_of_chunks_keeps_nobody_from_their_whole_copies() {
         let copies = locator.locate(Kind::Data, &id).await.unwrap();
         assert!(copies[0].wrapped != NO_KEY && copies[0].length == 3000, "{number} {copies:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_block_of_a_run_keeps_nobody_from_what_others_say() {
+    let place = Place::new().await;
+    let owner = place.owner().await;
+    let stored = push_file(&owner, "n", "what is listed twice").await.summary.id;
+    let member = place.hostile(WriterSpec::default()).await;
+    contradict(&member.0, &owner.0, |_| {}).await;
+    let runs = place.storage.list_all("index/").await.unwrap();
+    let (same, own): (Vec<_>, Vec<_>) =
+        runs.into_iter().map(|(key, _)| key).partition(|key| RunName::from_key(key).unwrap().0.session.0 == [0; 16]);
+    assert_eq!((same.len(), own.len()), (2, 2));
+    let pull = async || crate::tests::memory::pull(&place.owner().await, &stored, &Selection::default()).await;
+    for key in &same {
+        place.damage_first_block(key).await;
+        let (pulled, lost) = pull().await.unwrap();
+        assert!(lost.is_empty(), "{lost:?}");
+        assert_eq!(pulled[&path("f")].1.as_ref().unwrap(), b"what is listed twice");
+    }
+    // When nobody else says it, it is only what is in there that cannot be had.
+    let cache = crate::locate::scratch_cache(&owner.0, Arc::new(Silent));
+    let whole = crate::locate::load(&owner.0, &cache, false, &|_| true).await.unwrap();
+    let data = whole.runs().iter().find(|run| run.kind() == Kind::Data && own.contains(&run.name().key().unwrap()));
+    place.damage_first_block(&data.unwrap().name().key().unwrap()).await;
+    let (pulled, _) = pull().await.unwrap();
+    let error = pulled[&path("f")].1.as_ref().unwrap_err();
+    assert!(error.contains("index run"), "{error}");
 }
 
 /// What a member can do to others of its domain who have the same content later, and how it is found and mended.

@@ -164,17 +164,17 @@ impl Run {
                 Err(error) => return Err(error),
             };
             left -= 1;
-            match self.find(&id).await? {
-                Some(location) => {
+            match self.find(&id).await {
+                Ok(location) => {
                     self.plan.add(id, &location, Target { slot, offset });
                     offset += u64::from(location.length);
                 }
-                None => {
-                    let error = Error::new(ErrorKind::Damaged, "a chunk is in no pack").context("chunk", id);
+                Err(error) if error.kind() == ErrorKind::Damaged => {
                     // Its length is unknown, so that nothing behind it can be placed.
                     self.give_up(slot, left + 1, error).await;
                     return Ok(());
                 }
+                Err(error) => return Err(error),
             }
             if self.plan.len() >= WINDOW {
                 self.carry_out(0).await?;
@@ -183,30 +183,38 @@ impl Run {
     }
 
     /// A copy of the chunk that has not failed yet, if need be of those that the index shows now.
-    async fn find(&mut self, id: &ChunkId) -> Result<Option<Location>> {
-        let found = self.locate(id).await?;
-        match found.is_none() && self.store.locator.look_again().await? {
-            true => self.locate(id).await,
-            false => Ok(found),
+    ///
+    /// # Errors
+    /// `Damaged` when there is none; what the storage said.
+    async fn find(&mut self, id: &ChunkId) -> Result<Location> {
+        match self.locate(id).await {
+            Err(error) if error.kind() == ErrorKind::Damaged && self.store.locator.look_again().await? => {
+                self.locate(id).await
+            }
+            found => found,
         }
     }
 
-    async fn locate(&mut self, id: &ChunkId) -> Result<Option<Location>> {
+    async fn locate(&mut self, id: &ChunkId) -> Result<Location> {
         let mut copies = self.store.locator.locate(Kind::Data, id).await?;
         copies.retain(|copy| !self.tried.contains(&(*id, *copy)));
-        let Some(first) = copies.first().copied() else { return Ok(None) };
+        let mut none = Error::new(ErrorKind::Damaged, "a chunk is in no pack").context("chunk", id);
+        let Some(first) = copies.first().copied() else { return Err(none) };
         if copies.iter().all(|copy| copy.length == first.length) {
-            return Ok(Some(first));
+            return Ok(first);
         }
         // What follows in the file is placed by the length. Only one of these is true: the one of bytes that have this name.
         for copy in copies {
             match self.store.blocks.read(id, &copy).await {
-                Ok(_) => return Ok(Some(copy)),
-                Err(error) if error.kind() == ErrorKind::Damaged => self.tried.insert((*id, copy)),
+                Ok(_) => return Ok(copy),
+                Err(error) if error.kind() == ErrorKind::Damaged => {
+                    self.tried.insert((*id, copy));
+                    none = error.context("chunk", id);
+                }
                 Err(error) => return Err(error),
-            };
+            }
         }
-        Ok(None)
+        Err(none)
     }
 
     /// Counts pieces of an entry as failed.
@@ -259,7 +267,11 @@ impl Run {
     async fn again(&mut self, pieces: Vec<Piece>, error: &Error) -> Result<()> {
         for piece in pieces {
             // By this length what follows in the file was placed.
-            let other = self.find(&piece.id).await?.filter(|copy| copy.length == piece.location.length);
+            let other = match self.find(&piece.id).await {
+                Ok(copy) => Some(copy).filter(|copy| copy.length == piece.location.length),
+                Err(error) if error.kind() == ErrorKind::Damaged => None,
+                Err(error) => return Err(error),
+            };
             for target in piece.targets {
                 match &other {
                     Some(copy) => self.plan.add(piece.id, copy, target),

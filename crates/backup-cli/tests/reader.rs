@@ -194,6 +194,46 @@ except AssertionError:
 }
 
 #[test]
+fn a_row_that_lies_is_passed_over_and_a_prefix_names_one_snapshot() {
+    let reader = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reader");
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../backup-repository/tests/golden/format-1");
+    let folder = tempfile::tempdir().unwrap();
+    let script = r#"
+import os, sys
+sys.dont_write_bytecode = True
+sys.path.insert(0, sys.argv[1])
+from reader import Repository
+r = Repository(sys.argv[2] + "/repository", sys.argv[2] + "/owner.txt")
+load = r.load_index
+def lie(domain):
+    load(domain)
+    for rows in r.rows.values():
+        (name, kind, wrap, identity, wrapped), segment, offset, length = rows[0]
+        nowhere = bytes([9]) * 20
+        rows[:0] = [
+            ((name, kind, wrap, identity, bytes([9]) * 64), segment, offset, length),
+            ((name, kind, wrap, 77, wrapped), segment, offset, length),
+            ((nowhere, kind, wrap, identity, wrapped), segment, offset, length),
+            ((name, 7, wrap, identity, wrapped), segment, offset, length),
+            ((name, kind, wrap, identity, wrapped), segment, offset, length + 1),
+        ]
+r.load_index = lie
+ids = {head["name"]: name for name, head, *_ in r.snapshots()}
+for name in ("web-1", "lab", "huge"):
+    r.rows = {}
+    r.restore(ids[name], f"{sys.argv[3]}/{name}")
+    assert os.listdir(f"{sys.argv[3]}/{name}")
+first = os.path.commonprefix(list(ids.values()))
+try:
+    r.restore(first, sys.argv[3] + "/any")
+    raise AssertionError("of several snapshots one was taken")
+except SystemExit as error:
+    assert "begin so" in str(error), error
+"#;
+    run(Command::new(python()).arg("-c").arg(script).arg(&reader).arg(&golden).arg(folder.path()));
+}
+
+#[test]
 fn a_stranger_reads_the_repositories_that_are_kept() {
     let python = std::env::var_os("BACKUP_TEST_PYTHON").unwrap_or_else(|| "python3".into());
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");

@@ -36,15 +36,21 @@ impl Fetcher {
     /// The key of a pack.
     ///
     /// # Errors
-    /// `AccessDenied` when this identity does not open it.
+    /// `AccessDenied` when there is no identity here; `Damaged` when none of them opens it: what a row says is its writer's
+    /// word, and another row may say it right.
     pub(crate) fn key(&self, pack: &PackName, wrapped: &WrappedKey) -> Result<Arc<SealKey>> {
         let lock = || self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(key) = lock().get(wrapped) {
             return Ok(key.clone());
         }
-        let key = Arc::new(SealKey::new(
-            &*unwrap_any(&self.inner.identities, wrapped).map_err(|e| e.context("pack", pack))?,
-        )?);
+        let opened = unwrap_any(&self.inner.identities, wrapped).map_err(|error| match error.kind() {
+            ErrorKind::AccessDenied if !self.inner.identities.is_empty() => {
+                let what = "a pack's key opens with none of the repository's identities; if they were rotated just now, try again";
+                Error::new(ErrorKind::Damaged, what).context("pack", pack).source(error)
+            }
+            _ => error.context("pack", pack),
+        });
+        let key = Arc::new(SealKey::new(&*opened?)?);
         let mut keys = lock();
         if keys.len() >= MAX_KEYS {
             keys.clear();

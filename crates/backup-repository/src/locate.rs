@@ -9,7 +9,7 @@ use crate::repository::Inner;
 use backup_core::{Error, ErrorKind, Key, Observer, Result, StorageExt};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use std::collections::HashSet;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 /// Local runs together may take this much, in bytes.
@@ -282,13 +282,38 @@ struct Again {
     cache: Arc<IndexCache>,
     /// When the index was listed again, and whether it had changed.
     last: tokio::sync::Mutex<Option<(Instant, bool)>>,
+    /// Blocks of runs that turned out to be damaged, by their first bytes: told once, and not fetched again.
+    damaged: Mutex<HashSet<(RunName, u64)>>,
+}
+
+impl Again {
+    fn damaged(&self) -> MutexGuard<'_, HashSet<(RunName, u64)>> {
+        self.damaged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As [`bring_blocks`], but no block that was damaged before.
+    async fn bring(&self, inner: &Inner, index: &IndexSet, needs: &[Need]) -> Result<()> {
+        let key = |need: &Need| (need.run, need.range.start);
+        if let Some(need) = needs.iter().find(|need| self.damaged().contains(&key(need))) {
+            let what = "a block of an index run is damaged: `backup repair index` lists anew what it listed";
+            return Err(Error::new(ErrorKind::Damaged, what).context("run", need.run));
+        }
+        let brought = bring_blocks(inner, index, needs.to_vec()).await;
+        if let Err(error) = &brought
+            && error.kind() == ErrorKind::Damaged
+        {
+            self.damaged().extend(needs.iter().map(key));
+            self.cache.tell(format!("a part of an index run is left out, `check` says more: {error}"));
+        }
+        brought
+    }
 }
 
 impl Locator {
     pub(crate) async fn open(inner: Arc<Inner>, observer: Arc<dyn Observer>) -> Result<Self> {
         let cache = open_cache(&inner, observer);
         let index = load(&inner, &cache, false, &|_| true).await?;
-        let again = Some(Again { cache, last: tokio::sync::Mutex::default() });
+        let again = Some(Again { cache, last: tokio::sync::Mutex::default(), damaged: Mutex::default() });
         Ok(Locator { inner, index: RwLock::new(Arc::new(index)), again })
     }
 
@@ -297,10 +322,11 @@ impl Locator {
         Locator { inner, index: RwLock::new(index), again: None }
     }
 
-    /// Every copy of a chunk; none when it is in no run.
+    /// Every copy of a chunk, those last that only who was revoked vouches for; none when it is in no run.
     ///
     /// # Errors
-    /// `Damaged` when a part of a run that is needed for the answer cannot be read; `Unavailable`.
+    /// `Damaged` when a part of a run that is needed for the answer cannot be read, for a reader only if no other run knows the
+    /// chunk; `Unavailable`.
     pub(crate) async fn locate(&self, kind: Kind, id: &ChunkId) -> Result<Vec<Location>> {
         Ok(self.rows(kind, id).await?.into_iter().map(|(_, location)| location).collect())
     }
@@ -311,19 +337,37 @@ impl Locator {
     /// As [`Locator::locate`].
     pub(crate) async fn rows(&self, kind: Kind, id: &ChunkId) -> Result<Vec<(RowPlace, Location)>> {
         let mut retried = false;
+        let (mut left_out, mut damage) = (Vec::new(), None);
         loop {
             let index = self.index();
-            let needs = match rows_here(&index, kind, id) {
-                Answer::Known(rows) => return Ok(rows),
+            let needs = match rows_here(&index, kind, id, &left_out) {
+                Answer::Known(rows) if rows.is_empty() && damage.is_some() => return damage.map_or(Ok(rows), Err),
+                Answer::Known(mut rows) => {
+                    rows.sort_by_key(|(place, _)| !self.is_trusted(&index, *place));
+                    return Ok(rows);
+                }
                 Answer::Needs(needs) => needs,
             };
-            match bring_blocks(&self.inner, &index, needs).await {
+            let brought = match &self.again {
+                Some(again) => again.bring(&self.inner, &index, &needs).await,
+                None => bring_blocks(&self.inner, &index, needs.clone()).await,
+            };
+            match brought {
+                // Who only reads sees from the bytes whether another run is right; who deletes does not.
+                Err(error) if error.kind() == ErrorKind::Damaged && self.again.is_some() => {
+                    left_out.extend(needs.iter().map(|need| need.run));
+                    damage = Some(error);
+                }
                 Err(error) if error.kind() == ErrorKind::NotFound && !retried && self.look_again().await? => {
                     retried = true;
                 }
                 other => other?,
             }
         }
+    }
+
+    fn is_trusted(&self, index: &IndexSet, row: RowPlace) -> bool {
+        index.runs().get(row.run as usize).is_some_and(|run| self.inner.signers.is_trusted(run))
     }
 
     /// After something that the index names was not there: lists the index once more, but not at every failure. Whether it
@@ -362,8 +406,8 @@ impl Locator {
     }
 }
 
-fn rows_here(index: &IndexSet, kind: Kind, id: &ChunkId) -> Answer<Vec<(RowPlace, Location)>> {
-    let mut candidates = index.locate(kind, *id);
+fn rows_here(index: &IndexSet, kind: Kind, id: &ChunkId, left_out: &[RunName]) -> Answer<Vec<(RowPlace, Location)>> {
+    let mut candidates = index.locate(kind, *id).without(left_out);
     let mut rows = Vec::new();
     loop {
         match candidates.next() {

@@ -224,6 +224,12 @@ impl Repository {
         &self.0.keys_gone
     }
 
+    /// The file in which this machine remembers those objects; none without a cache. Who has restored an older state of the
+    /// storage on purpose deletes it, and it begins anew.
+    pub fn keys_memory(&self) -> Option<PathBuf> {
+        crate::keys::memory_of(&self.0.options, &*self.0.storage, self.id())
+    }
+
     /// Where it is, for people.
     pub fn location(&self) -> String {
         self.0.storage.location()

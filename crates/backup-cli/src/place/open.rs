@@ -50,11 +50,15 @@ pub(crate) async fn open(settings: &Settings, location: &Location) -> Result<Rep
 
 /// Says so if the storage shows less of the owners' work than this machine has seen.
 fn told(settings: &Settings, repository: Repository) -> Repository {
+    let memory = repository.keys_memory().map(|file| file.display().to_string()).unwrap_or_default();
     for key in repository.missing_keys() {
         let what = "this machine has seen it, and it is not there any more";
         let advice = match key.as_str().starts_with("keys/cards/") {
-            true => "unless an owner removed that owner, the storage shows an older state",
-            false => "the storage shows an older state, or has lost it; what it says goes on counting here",
+            true => "unless an owner removed that owner, the storage shows an older state".to_owned(),
+            false => format!(
+                "the storage shows an older state, or has lost it; what it says goes on counting here; if you restored an older \
+                 copy of the storage on purpose, delete {memory}"
+            ),
         };
         settings.screen.warn(format_args!("{key}: {what}: {advice}"));
     }

@@ -11,7 +11,7 @@ use crate::pack::SegmentPlace;
 use backup_core::{Error, ErrorKind};
 
 /// Where one copy of a chunk is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Location {
     pub(crate) segment: SegmentPlace,
     /// Which of the repository's identities unwraps the pack's key.

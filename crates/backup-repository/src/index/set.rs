@@ -181,6 +181,13 @@ enum Place {
 }
 
 impl Candidates<'_> {
+    /// The same, but for what these runs say.
+    pub(crate) fn without(mut self, runs: &[RunName]) -> Self {
+        let set = self.set;
+        self.places.retain(|place| set.runs.get(*place as usize).is_some_and(|run| !runs.contains(&run.name())));
+        self
+    }
+
     /// The row that the last copy came from.
     pub(crate) fn place(&self) -> Option<RowPlace> {
         match (self.places.get(self.at), self.row) {

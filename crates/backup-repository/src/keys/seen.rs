@@ -71,10 +71,14 @@ pub(crate) fn remember_here(options: &RepositoryOptions, storage: &dyn StorageDr
     }
 }
 
+/// The file that remembers the owners' objects of a repository at a place; none without a cache.
+pub(crate) fn memory_of(options: &RepositoryOptions, storage: &dyn StorageDriver, id: RepositoryId) -> Option<PathBuf> {
+    Some(options.cache_dir.as_ref()?.join(id.to_string()).join(named("keys", storage)))
+}
+
 impl SeenKeys {
     pub(super) fn load(options: &RepositoryOptions, storage: &dyn StorageDriver, id: RepositoryId) -> Self {
-        let folder = options.cache_dir.as_ref().map(|folder| folder.join(id.to_string()));
-        let file = folder.map(|folder| folder.join(named("keys", storage)));
+        let file = memory_of(options, storage, id);
         SeenKeys { objects: file.as_deref().and_then(load).unwrap_or_default(), file }
     }
 
@@ -101,16 +105,58 @@ impl SeenKeys {
     ) -> Option<()> {
         let cards = listed.iter().filter(|key| kind_of(key) == Some(RecordKind::Card));
         let now = objects.map(|(key, object)| (key.to_string(), hex::encode(object)));
-        let now: BTreeMap<String, String> = now.chain(cards.map(|key| (key.to_string(), String::new()))).collect();
-        if now == self.objects {
+        let mut now: BTreeMap<String, String> = now.chain(cards.map(|key| (key.to_string(), String::new()))).collect();
+        let file = self.file?;
+        let there = load::<BTreeMap<String, String>>(&file);
+        if let Some(there) = &there {
+            // Another process may have seen more meanwhile, or removed an owner: its news stays.
+            now.retain(|key, object| !object.is_empty() || there.contains_key(key) || !self.objects.contains_key(key));
+            for (key, object) in there.iter().filter(|(key, _)| !self.objects.contains_key(*key)) {
+                now.entry(key.clone()).or_insert_with(|| object.clone());
+            }
+        }
+        if there.unwrap_or_default() == now {
             return Some(());
         }
-        store(&self.file?, &now)
+        store(&file, &now)
     }
 
     /// An owner that this machine has removed is not missed.
     pub(super) fn drop_card(mut self, card: &Key) -> Option<()> {
         self.objects.remove(card.as_str())?;
         store(&self.file?, &self.objects)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use backup_storage::Memory;
+
+    #[test]
+    fn a_slower_process_takes_nothing_out_that_another_has_seen_meanwhile() {
+        let (cache, storage, id) = (tempfile::tempdir().unwrap(), Memory::new(), RepositoryId([7; 16]));
+        let options = RepositoryOptions::default().with_cache_dir(cache.path());
+        let load = || SeenKeys::load(&options, &storage, id);
+        let key = |name: &str| Key::new(name).unwrap();
+        let (identity, revocation) = (key("keys/identity/1"), key(&format!("keys/writers/{}.revoked", "0".repeat(32))));
+        let (old, new) =
+            (key(&format!("keys/cards/{}", "1".repeat(32))), key(&format!("keys/cards/{}", "2".repeat(32))));
+        let seen = [(&identity, &b"identity"[..])];
+        load().remember(seen.into_iter(), &[old.clone()].into());
+
+        let slow = load();
+        let more = [(&identity, &b"identity"[..]), (&revocation, &b"revoked"[..])];
+        load().remember(more.into_iter(), &[old.clone(), new.clone()].into());
+        load().drop_card(&old);
+        // It listed before all that.
+        slow.remember(seen.into_iter(), &[old.clone()].into());
+        let now = load();
+        let names: Vec<&str> = now.objects.keys().map(String::as_str).collect();
+        assert_eq!(names, [new.as_str(), identity.as_str(), revocation.as_str()]);
+        assert_eq!(now.objects[revocation.as_str()], hex::encode("revoked"));
+        // What is gone for good is not remembered for ever.
+        now.remember(seen.into_iter(), &[].into());
+        assert_eq!(load().objects.len(), 1);
     }
 }

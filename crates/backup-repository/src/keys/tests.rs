@@ -7,6 +7,7 @@ use crate::format::owner::OwnerIdentity;
 use crate::format::record::RecordKind;
 use crate::format::snapshot::{Head, snapshot_key, write_payload};
 use crate::index::{IndexCache, PackRecord, Row, RunBuilder, RunParams, RunRows, RunSeal, SegmentRecord};
+use crate::locate::{Locator, next};
 use crate::protocol::Object;
 use crate::repository::{Inner, Repository};
 use crate::session::{create_record, is_valid, key_of, new_id};
@@ -46,6 +47,13 @@ impl Place {
 
     async fn names(&self) -> Vec<String> {
         self.owner().await.list().await.unwrap().into_iter().map(|summary| summary.name).collect()
+    }
+
+    async fn damage_first_block(&self, run: &Key) {
+        let mut bytes = self.storage.get_bytes(run, 1 << 20).await.unwrap().to_vec();
+        bytes[20] ^= 1;
+        self.storage.delete(std::slice::from_ref(run)).await.unwrap();
+        self.storage.put_bytes(run, bytes.into(), &PutOptions::default()).await.unwrap();
     }
 
     async fn findings(&self) -> Vec<Finding> {
@@ -103,14 +111,40 @@ async fn a_snapshot_that_claims_another_domain_is_not_read() {
 /// Publishes a run that says that a chunk is in a pack that is nowhere.
 async fn lie(inner: &Inner, id: ChunkId, length: u32, replaces: Vec<RunName>) {
     let object = SessionObject { session: new_id(inner, "lie").unwrap(), number: 0 };
-    let (name, pack) = (RunName(object), PackName(object));
-    let rows = RunRows::new(
-        vec![Row { id, segment: 0, offset: 0, length }],
-        vec![SegmentRecord { pack: 0, offset: 80, sealed_len: length + 16, plain_len: length, number: 0, flags: 0 }],
-        vec![PackRecord { name: pack, kind: Kind::Data, identity: 0, length: 200, hash: [0; 32], wrapped: [0; 64] }],
-    );
+    let said = Said {
+        rows: vec![Row { id, segment: 0, offset: 0, length }],
+        segments: vec![SegmentRecord {
+            pack: 0,
+            offset: 80,
+            sealed_len: length + 16,
+            plain_len: length,
+            number: 0,
+            flags: 0,
+        }],
+        packs: vec![PackRecord {
+            name: PackName(object),
+            kind: Kind::Data,
+            identity: 0,
+            length: 200,
+            hash: [0; 32],
+            wrapped: [0; 64],
+        }],
+    };
+    say(inner, RunName(object), Kind::Data, said, replaces).await;
+}
+
+/// What a run says.
+struct Said {
+    rows: Vec<Row>,
+    segments: Vec<SegmentRecord>,
+    packs: Vec<PackRecord>,
+}
+
+/// Publishes a run, whatever it says.
+async fn say(inner: &Inner, name: RunName, kind: Kind, said: Said, replaces: Vec<RunName>) {
+    let rows = RunRows::new(said.rows, said.segments, said.packs);
     let seal = RunSeal::new(inner.config.repository, &inner.keys.index, name).unwrap();
-    let params = RunParams { seal, kind: Kind::Data, domain: inner.domain, replaces, signer: inner.signing.clone() };
+    let params = RunParams { seal, kind, domain: inner.domain, replaces, signer: inner.signing.clone() };
     let cache = IndexCache::new(inner.config.repository, None, None, 1 << 20, Arc::new(Silent));
     let mut builder = RunBuilder::new(params, rows.unwrap(), &cache).unwrap();
     let mut object = Vec::new();
@@ -118,6 +152,119 @@ async fn lie(inner: &Inner, id: ChunkId, length: u32, replaces: Vec<RunName>) {
         object.extend_from_slice(&part);
     }
     inner.storage.put_bytes(&name.key().unwrap(), object.into(), &PutOptions::default()).await.unwrap();
+}
+
+/// Publishes, for each run that an owner sees, one that sorts before it and says the same, but for what `lie` changes.
+async fn contradict(liar: &Inner, owner: &Inner, lie: impl Fn(&mut Said)) {
+    let locator = Locator::open(Arc::new(owner.clone()), Arc::new(Silent)).await.unwrap();
+    let index = locator.index();
+    for (place, run) in index.runs().iter().enumerate() {
+        let mut said = Said { rows: Vec::new(), segments: Vec::new(), packs: Vec::new() };
+        let mut rows = index.records::<Row>(place);
+        while let Some(row) = next(&locator, &mut rows).await.unwrap() {
+            said.rows.push(row);
+        }
+        let mut segments = index.records::<SegmentRecord>(place);
+        while let Some(segment) = next(&locator, &mut segments).await.unwrap() {
+            said.segments.push(segment);
+        }
+        let mut packs = index.packs(place);
+        while let Some(pack) = next(&locator, &mut packs).await.unwrap() {
+            said.packs.push(pack);
+        }
+        lie(&mut said);
+        let first = RunName(SessionObject { session: SessionId([0; 16]), number: place as u32 });
+        say(liar, first, run.kind(), said, Vec::new()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_lies_of_chunks_keeps_nobody_from_their_whole_copies() {
+    const NO_KEY: [u8; 64] = [9; 64];
+    let lies: [fn(&mut Said); 4] = [
+        |said| said.packs.iter_mut().for_each(|pack| pack.wrapped = NO_KEY),
+        |said| said.rows.iter_mut().for_each(|row| row.length -= 1),
+        // Half of the rows: the others of the same segments have been found where these are not.
+        |said| {
+            said.packs.iter_mut().for_each(|pack| pack.wrapped = NO_KEY);
+            let mut number = 0;
+            said.rows.retain(|_| {
+                number += 1;
+                number % 2 == 1
+            });
+        },
+        // Beyond the end of the pack, next to what is there.
+        |said| said.segments.iter_mut().for_each(|segment| segment.offset += 40),
+    ];
+    for (number, lie) in lies.into_iter().enumerate() {
+        let place = Place::new().await;
+        let owner = place.owner().await;
+        let mut tree = Tree::new();
+        for i in 0..30u8 {
+            let mut state = u64::from(i) + 1;
+            let noise = std::iter::repeat_with(|| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (state >> 33) as u8
+            });
+            let length = if i == 0 { 5_000_000 } else { 3000 };
+            tree.insert(path(&format!("f{i}")), file(noise.take(length).collect::<Vec<u8>>(), 1));
+        }
+        let stored = push(&owner, "n", MemoryCapture::new(&tree, 10)).await.unwrap().0.summary.id;
+        let liar = place.hostile(WriterSpec::default()).await;
+        contradict(&liar.0, &owner.0, lie).await;
+        for is_revoked in [false, true] {
+            if is_revoked {
+                place.owner().await.revoke_writer(&liar.0.signing.verifying().unwrap().id()).await.unwrap();
+            }
+            let reader = place.owner().await;
+            let (pulled, lost) = crate::tests::memory::pull(&reader, &stored, &Selection::default()).await.unwrap();
+            assert!(lost.is_empty(), "{number} {is_revoked} {lost:?}");
+            for (path, file) in &tree {
+                assert!(*pulled[path].1.as_ref().unwrap() == file.bytes(), "{number} {is_revoked} {path}");
+            }
+            let backup = reader.open(&stored).await.unwrap();
+            let mut entries = backup.entries(0, &Selection::default()).unwrap();
+            while let Some(batch) = entries.next().await.unwrap() {
+                for (at, entry) in batch.numbered() {
+                    let bytes = read_entry(entries.supply(), at, 1 << 23).await.unwrap();
+                    assert!(bytes == tree[&entry.path].bytes(), "{number} {is_revoked} {}", entry.path);
+                }
+            }
+        }
+        // What only it says comes last now.
+        let locator = Locator::open(Arc::new(place.owner().await.0.as_ref().clone()), Arc::new(Silent)).await.unwrap();
+        let id = owner.0.keys.chunk.id(&tree[&path("f7")].bytes());
+        let copies = locator.locate(Kind::Data, &id).await.unwrap();
+        assert!(copies[0].wrapped != NO_KEY && copies[0].length == 3000, "{number} {copies:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_block_of_a_run_keeps_nobody_from_what_others_say() {
+    let place = Place::new().await;
+    let owner = place.owner().await;
+    let stored = push_file(&owner, "n", "what is listed twice").await.summary.id;
+    let member = place.hostile(WriterSpec::default()).await;
+    contradict(&member.0, &owner.0, |_| {}).await;
+    let runs = place.storage.list_all("index/").await.unwrap();
+    let (same, own): (Vec<_>, Vec<_>) =
+        runs.into_iter().map(|(key, _)| key).partition(|key| RunName::from_key(key).unwrap().0.session.0 == [0; 16]);
+    assert_eq!((same.len(), own.len()), (2, 2));
+    let pull = async || crate::tests::memory::pull(&place.owner().await, &stored, &Selection::default()).await;
+    for key in &same {
+        place.damage_first_block(key).await;
+        let (pulled, lost) = pull().await.unwrap();
+        assert!(lost.is_empty(), "{lost:?}");
+        assert_eq!(pulled[&path("f")].1.as_ref().unwrap(), b"what is listed twice");
+    }
+    // When nobody else says it, it is only what is in there that cannot be had.
+    let cache = crate::locate::scratch_cache(&owner.0, Arc::new(Silent));
+    let whole = crate::locate::load(&owner.0, &cache, false, &|_| true).await.unwrap();
+    let data = whole.runs().iter().find(|run| run.kind() == Kind::Data && own.contains(&run.name().key().unwrap()));
+    place.damage_first_block(&data.unwrap().name().key().unwrap()).await;
+    let (pulled, _) = pull().await.unwrap();
+    let error = pulled[&path("f")].1.as_ref().unwrap_err();
+    assert!(error.contains("index run"), "{error}");
 }
 
 /// What a member can do to others of its domain who have the same content later, and how it is found and mended.

@@ -12,8 +12,6 @@ use std::sync::Arc;
 
 /// A pack is small below this share of the length at which packs are closed.
 const SMALL_SHARE: u64 = 8;
-/// No pack has more segments: the numbers of more are lies.
-const MAX_SEGMENTS: usize = 1 << 16;
 /// So many small packs of one kind are worth being made one.
 const MANY_SMALL: usize = 16;
 /// So many runs of one kind are worth being made one.
@@ -30,8 +28,8 @@ pub(super) struct Claim {
 /// What all runs together say of one pack.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sum {
-    /// Plain bytes of each segment, and those of them that are live.
-    segments: Vec<(u32, u32)>,
+    /// Plain bytes of each segment, by its number, and those of them that are live: no more than the runs have records.
+    segments: BTreeMap<u32, (u32, u32)>,
     /// Rows that hold something.
     pub(super) live: u64,
     /// Rows from which something is to be copied, because nothing else has it.
@@ -39,10 +37,19 @@ pub(super) struct Sum {
 }
 
 impl Sum {
+    fn add(&mut self, segment: &SegmentSum) {
+        self.live += u64::from(segment.live_rows);
+        self.needed += u64::from(segment.needed_rows);
+        let (plain, live) = self.segments.entry(segment.number).or_default();
+        *plain = segment.plain.max(*plain);
+        // A chunk is live in one row only, whatever runs list it.
+        *live = live.saturating_add(segment.live);
+    }
+
     /// Plain bytes in all, and those that rewriting would free: whole segments, and the dead part of those that are
     /// mostly dead.
     fn reclaimable(&self) -> (u64, u64) {
-        self.segments.iter().fold((0, 0), |(all, free), (plain, live)| {
+        self.segments.values().fold((0, 0), |(all, free), (plain, live)| {
             let (plain, live) = (u64::from(*plain), u64::from(*live).min(u64::from(*plain)));
             (all + plain, free + if live * 2 >= plain { 0 } else { plain - live })
         })
@@ -98,20 +105,8 @@ pub(super) async fn sums(locator: &Locator, marks: &Marks, sums: &mut Sums) -> R
             own.push(claim);
         }
         for segment in segments(locator, &index, place, marks).await? {
-            let Some(sum) = own.get(segment.pack as usize).and_then(|claim| sums.get_mut(claim)) else { continue };
-            sum.live += u64::from(segment.live_rows);
-            sum.needed += u64::from(segment.needed_rows);
-            let number = segment.number as usize;
-            if number >= MAX_SEGMENTS {
-                continue;
-            }
-            if sum.segments.len() <= number {
-                sum.segments.resize(number + 1, (0, 0));
-            }
-            if let Some((plain, live)) = sum.segments.get_mut(number) {
-                *plain = segment.plain.max(*plain);
-                // A chunk is live in one row only, whatever runs list it.
-                *live = live.saturating_add(segment.live);
+            if let Some(sum) = own.get(segment.pack as usize).and_then(|claim| sums.get_mut(claim)) {
+                sum.add(&segment);
             }
         }
     }
@@ -267,4 +262,21 @@ pub(super) fn worth_merging(runs: &[Arc<RunReader>], max_rows: u32) -> HashSet<R
 /// The listed runs that take no part in the mark.
 pub(super) fn split(runs: &[ListedRun], is_of_use: &dyn Fn(RunName) -> bool) -> (Vec<ListedRun>, Vec<ListedRun>) {
     runs.iter().cloned().partition(|run| is_of_use(run.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_of_a_pack_is_bounded_by_what_is_said_of_it() {
+        let mut sum = Sum::default();
+        let segment = SegmentSum { pack: 0, number: 0, plain: 1000, live: 100, live_rows: 1, needed_rows: 0 };
+        // The same one, as two runs say; and one that no pack has.
+        for number in [0, 0, 65_535, u32::MAX] {
+            sum.add(&SegmentSum { number, ..segment });
+        }
+        assert_eq!(sum.segments.len(), 3);
+        assert_eq!((sum.live, sum.reclaimable()), (4, (3000, 3000 - 400)));
+    }
 }

@@ -22,9 +22,7 @@ pub(crate) struct Target {
 #[derive(Debug)]
 pub(crate) struct Piece {
     pub(crate) id: ChunkId,
-    /// In the plain segment.
-    pub(crate) offset: u32,
-    pub(crate) length: u32,
+    pub(crate) location: Location,
     pub(crate) targets: Vec<Target>,
 }
 
@@ -45,11 +43,22 @@ pub(crate) struct Fetch {
     pub(crate) segments: Vec<SegmentWork>,
 }
 
+impl Fetch {
+    /// A request for each segment: that one of them is nowhere says nothing of the others.
+    pub(crate) fn apart(self) -> impl Iterator<Item = Fetch> {
+        self.segments.into_iter().map(|work| {
+            let SegmentPlace { pack, offset: start, sealed_len, .. } = work.place;
+            Fetch { pack, start, end: start.saturating_add(sealed_len), segments: vec![work] }
+        })
+    }
+}
+
 /// Gathers the chunks of a window by segment.
 #[derive(Default)]
 pub(crate) struct Plan {
-    by_place: HashMap<SegmentPlace, SegmentWork>,
-    pieces: HashMap<(SegmentPlace, u32), usize>,
+    /// Rows may say different keys of one place, and only one of them is right.
+    by_place: HashMap<(SegmentPlace, WrappedKey), SegmentWork>,
+    pieces: HashMap<(ChunkId, Location), usize>,
     count: usize,
 }
 
@@ -57,17 +66,13 @@ impl Plan {
     /// Adds one use of a chunk that stands at `location`.
     pub(crate) fn add(&mut self, id: ChunkId, location: &Location, target: Target) {
         let place = location.segment;
-        let work = self.by_place.entry(place).or_insert_with(|| SegmentWork {
-            place,
-            wrapped: location.wrapped,
-            pieces: Vec::new(),
-        });
-        let at = *self.pieces.entry((place, location.offset)).or_insert(work.pieces.len());
-        match work.pieces.get_mut(at).filter(|piece| piece.id == id) {
+        let wrapped = location.wrapped;
+        let blank = || SegmentWork { place, wrapped, pieces: Vec::new() };
+        let work = self.by_place.entry((place, wrapped)).or_insert_with(blank);
+        let at = *self.pieces.entry((id, *location)).or_insert(work.pieces.len());
+        match work.pieces.get_mut(at) {
             Some(piece) => piece.targets.push(target),
-            None => {
-                work.pieces.push(Piece { id, offset: location.offset, length: location.length, targets: vec![target] });
-            }
+            None => work.pieces.push(Piece { id, location: *location, targets: vec![target] }),
         }
         self.count += 1;
     }
@@ -83,13 +88,14 @@ impl Plan {
         segments.sort_unstable_by_key(|s| (s.place.pack, s.place.offset));
         let mut fetches: Vec<Fetch> = Vec::new();
         for mut segment in segments {
-            segment.pieces.sort_unstable_by_key(|p| p.offset);
+            segment.pieces.sort_unstable_by_key(|p| p.location.offset);
             let place = segment.place;
             let end = place.offset.saturating_add(place.sealed_len);
             match fetches.last_mut() {
                 Some(fetch)
+                    // Segments overlap only where a row lies.
                     if fetch.pack == place.pack
-                        && place.offset.saturating_sub(fetch.end) <= JOIN_GAP
+                        && place.offset.checked_sub(fetch.end).is_some_and(|gap| gap <= JOIN_GAP)
                         && end.saturating_sub(fetch.start) <= JOIN_BYTES =>
                 {
                     fetch.end = fetch.end.max(end);

@@ -2,7 +2,7 @@ use super::extents::Extents;
 use super::plan::{Piece, SegmentWork};
 use crate::crypto::{ChunkKey, SealKey};
 use crate::format::ids::RepositoryId;
-use crate::pack::{SegmentPlace, Unpacker};
+use crate::pack::Unpacker;
 use backup_core::{Batch, Error, ErrorKind, FileSink, Result};
 use bytes::BytesMut;
 use std::panic::AssertUnwindSafe;
@@ -51,9 +51,8 @@ impl Window {
 /// How a job ended.
 pub(crate) enum Ended {
     Done,
-    /// These pieces could not be had from this place: another copy may serve.
+    /// These pieces could not be had from where they were said to be: another copy may serve.
     Failed {
-        place: SegmentPlace,
         pieces: Vec<Piece>,
         error: Error,
     },
@@ -139,7 +138,7 @@ impl Hands {
                 });
                 let ended = match unpacked {
                     Ok(()) => self.write(&window, work),
-                    Err(error) => Ended::Failed { place, pieces: work.pieces, error },
+                    Err(error) => Ended::Failed { pieces: work.pieces, error },
                 };
                 // Nobody listens when the pull was given up.
                 let _ = window.ended.send(ended);
@@ -150,8 +149,8 @@ impl Hands {
     fn write(&self, window: &Window, work: SegmentWork) -> Ended {
         let mut bad = Vec::new();
         for piece in work.pieces {
-            let start = piece.offset as usize;
-            match self.plain.get(start..start + piece.length as usize) {
+            let start = piece.location.offset as usize;
+            match self.plain.get(start..start + piece.location.length as usize) {
                 Some(content) if self.key.id(content) == piece.id => write_piece(window, &piece, content),
                 _ => bad.push(piece),
             }
@@ -162,7 +161,7 @@ impl Hands {
         let error = Error::new(ErrorKind::Damaged, "a chunk's bytes are not the ones it is named after")
             .context("pack", work.place.pack)
             .context("segment", work.place.number);
-        Ended::Failed { place: work.place, pieces: bad, error }
+        Ended::Failed { pieces: bad, error }
     }
 }
 

@@ -8,7 +8,6 @@ use crate::format::ids::{ChunkId, Kind};
 use crate::index::Location;
 use crate::locate::Locator;
 use crate::meta::{Content, ListReader, ListStep, content_bytes};
-use crate::pack::SegmentPlace;
 use async_trait::async_trait;
 use backup_core::{Error, ErrorKind, FileSink, Reader, Result, Supply};
 use bytes::{Bytes, BytesMut};
@@ -18,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
-/// Uses of chunks of one batch that are planned together, some 200 bytes each.
+/// Uses of chunks of one batch that are planned together, some 400 bytes each.
 const WINDOW: usize = 16 << 10;
 /// Batches whose contents are under way, so that the threads have work while the next one is begun and planned.
 const BATCHES: usize = 3;
@@ -104,8 +103,8 @@ struct Run {
     window: Arc<Window>,
     endings: mpsc::UnboundedReceiver<Ended>,
     plan: Plan,
-    /// Places that turned out to be damaged.
-    tried: HashSet<(SegmentPlace, ChunkId)>,
+    /// Copies that turned out to be damaged, or not to be where a row says. Of one place rows may say different things.
+    tried: HashSet<(ChunkId, Location)>,
 }
 
 impl Run {
@@ -165,17 +164,17 @@ impl Run {
                 Err(error) => return Err(error),
             };
             left -= 1;
-            match self.locate(&id).await? {
-                Some(location) => {
+            match self.find(&id).await {
+                Ok(location) => {
                     self.plan.add(id, &location, Target { slot, offset });
                     offset += u64::from(location.length);
                 }
-                None => {
-                    let error = Error::new(ErrorKind::Damaged, "a chunk is in no pack").context("chunk", id);
+                Err(error) if error.kind() == ErrorKind::Damaged => {
                     // Its length is unknown, so that nothing behind it can be placed.
                     self.give_up(slot, left + 1, error).await;
                     return Ok(());
                 }
+                Err(error) => return Err(error),
             }
             if self.plan.len() >= WINDOW {
                 self.carry_out(0).await?;
@@ -183,10 +182,39 @@ impl Run {
         }
     }
 
-    /// A copy of the chunk that has not failed yet.
-    async fn locate(&self, id: &ChunkId) -> Result<Option<Location>> {
-        let copies = self.store.locator.locate(Kind::Data, id).await?;
-        Ok(copies.into_iter().find(|copy| !self.tried.contains(&(copy.segment, *id))))
+    /// A copy of the chunk that has not failed yet, if need be of those that the index shows now.
+    ///
+    /// # Errors
+    /// `Damaged` when there is none; what the storage said.
+    async fn find(&mut self, id: &ChunkId) -> Result<Location> {
+        match self.locate(id).await {
+            Err(error) if error.kind() == ErrorKind::Damaged && self.store.locator.look_again().await? => {
+                self.locate(id).await
+            }
+            found => found,
+        }
+    }
+
+    async fn locate(&mut self, id: &ChunkId) -> Result<Location> {
+        let mut copies = self.store.locator.locate(Kind::Data, id).await?;
+        copies.retain(|copy| !self.tried.contains(&(*id, *copy)));
+        let mut none = Error::new(ErrorKind::Damaged, "a chunk is in no pack").context("chunk", id);
+        let Some(first) = copies.first().copied() else { return Err(none) };
+        if copies.iter().all(|copy| copy.length == first.length) {
+            return Ok(first);
+        }
+        // What follows in the file is placed by the length. Only one of these is true: the one of bytes that have this name.
+        for copy in copies {
+            match self.store.blocks.read(id, &copy).await {
+                Ok(_) => return Ok(copy),
+                Err(error) if error.kind() == ErrorKind::Damaged => {
+                    self.tried.insert((*id, copy));
+                    none = error.context("chunk", id);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(none)
     }
 
     /// Counts pieces of an entry as failed.
@@ -214,14 +242,14 @@ impl Run {
                 waiting -= 1;
                 match self.endings.recv().await {
                     Some(Ended::Done) => {}
-                    Some(Ended::Failed { place, pieces, error }) => {
+                    Some(Ended::Failed { pieces, error }) => {
                         if matches!(
                             error.kind(),
                             ErrorKind::AccessDenied | ErrorKind::Unavailable | ErrorKind::Cancelled
                         ) {
                             return Err(error);
                         }
-                        self.tried.extend(pieces.iter().map(|piece| (place, piece.id)));
+                        self.tried.extend(pieces.iter().map(|piece| (piece.id, piece.location)));
                         failed.push((pieces, error));
                     }
                     None => return Err(Error::new(ErrorKind::Internal, "the threads of the pull have ended")),
@@ -238,11 +266,12 @@ impl Run {
 
     async fn again(&mut self, pieces: Vec<Piece>, error: &Error) -> Result<()> {
         for piece in pieces {
-            let mut other = self.locate(&piece.id).await?;
-            if other.is_none() && self.store.locator.look_again().await? {
-                other = self.locate(&piece.id).await?;
-            }
-            let other = other.filter(|copy| copy.length == piece.length);
+            // By this length what follows in the file was placed.
+            let other = match self.find(&piece.id).await {
+                Ok(copy) => Some(copy).filter(|copy| copy.length == piece.location.length),
+                Err(error) if error.kind() == ErrorKind::Damaged => None,
+                Err(error) => return Err(error),
+            };
             for target in piece.targets {
                 match &other {
                     Some(copy) => self.plan.add(piece.id, copy, target),
@@ -265,24 +294,31 @@ impl Run {
         let permit = Arc::new(permit.map_err(|e| Error::new(ErrorKind::Cancelled, "the pull ended").source(e))?);
         let (store, window) = (self.store.clone(), self.window.clone());
         tokio::spawn(async move {
-            match store.fetcher.range(&fetch.pack, fetch.start, fetch.end).await {
-                Ok(bytes) => {
-                    // Taken apart without copying: each segment is opened in its own place.
-                    let mut bytes = BytesMut::from(Bytes::from(bytes));
-                    let mut at = fetch.start;
-                    for work in fetch.segments {
-                        let _ = bytes.split_to((work.place.offset.saturating_sub(at) as usize).min(bytes.len()));
-                        let sealed = bytes.split_to((work.place.sealed_len as usize).min(bytes.len()));
-                        at = work.place.offset.saturating_add(work.place.sealed_len);
-                        pass_on(&store, &window, work, sealed, &permit);
+            let mut fetches = vec![fetch];
+            while let Some(fetch) = fetches.pop() {
+                match store.fetcher.range(&fetch.pack, fetch.start, fetch.end).await {
+                    Ok(bytes) => {
+                        // Taken apart without copying: each segment is opened in its own place.
+                        let mut bytes = BytesMut::from(Bytes::from(bytes));
+                        let mut at = fetch.start;
+                        for work in fetch.segments {
+                            let _ = bytes.split_to((work.place.offset.saturating_sub(at) as usize).min(bytes.len()));
+                            let sealed = bytes.split_to((work.place.sealed_len as usize).min(bytes.len()));
+                            at = work.place.offset.saturating_add(work.place.sealed_len);
+                            pass_on(&store, &window, work, sealed, &permit);
+                        }
                     }
-                }
-                Err(error) => {
-                    for SegmentWork { place, pieces, .. } in fetch.segments {
-                        let error = Error::new(error.kind(), "a pack cannot be read")
-                            .context("pack", place.pack)
-                            .context("because", &error);
-                        let _ = window.ended.send(Ended::Failed { place, pieces, error });
+                    // One of them may be said to be where the pack has ended.
+                    Err(error) if error.kind() == ErrorKind::Damaged && fetch.segments.len() > 1 => {
+                        fetches.extend(fetch.apart());
+                    }
+                    Err(error) => {
+                        for SegmentWork { place, pieces, .. } in fetch.segments {
+                            let error = Error::new(error.kind(), "a pack cannot be read")
+                                .context("pack", place.pack)
+                                .context("because", &error);
+                            let _ = window.ended.send(Ended::Failed { pieces, error });
+                        }
                     }
                 }
             }
@@ -299,13 +335,12 @@ fn pass_on(
     sealed: BytesMut,
     permit: &Arc<OwnedSemaphorePermit>,
 ) {
-    let place = work.place;
-    let failed = match store.fetcher.key(&place.pack, &work.wrapped) {
+    let failed = match store.fetcher.key(&work.place.pack, &work.wrapped) {
         Ok(key) => {
             let job = Job::Segment { window: window.clone(), work, key, sealed, _permit: permit.clone() };
-            store.pool.send(job).err().map(|error| Ended::Failed { place, pieces: Vec::new(), error })
+            store.pool.send(job).err().map(|error| Ended::Failed { pieces: Vec::new(), error })
         }
-        Err(error) => Some(Ended::Failed { place, pieces: work.pieces, error }),
+        Err(error) => Some(Ended::Failed { pieces: work.pieces, error }),
     };
     if let Some(failed) = failed {
         // Nobody listens when the pull was given up.

@@ -1,10 +1,10 @@
 //! Which snapshot a person means, found out with as few reads as can be.
 
 use crate::format::ids::SessionId;
-use crate::format::snapshot::Head;
+use crate::format::snapshot::OpenHead;
 use crate::named::Named;
 use crate::notes::{Missing, Seen, remember_own};
-use crate::repository::{Inner, Repository, series};
+use crate::repository::{Counting, Inner, Repository, series};
 use backup_core::{BackupId, Error, ErrorKind, Result, Status};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -73,18 +73,16 @@ impl Names {
         Ok(BackupId(id.to_string()))
     }
 
-    /// The head of a listed snapshot; none for what does not count.
-    async fn head(&self, id: &SessionId) -> Result<Option<(Head, bool)>> {
+    /// What a listed snapshot is, as far as every version can say; none for what does not count.
+    async fn stated(&self, id: &SessionId) -> Result<Option<Stated>> {
         if self.named.notes.is_forgotten(&self.inner, id).await? {
             return Ok(None);
         }
         match self.inner.counting(id).await {
-            Ok(found) => {
-                let signer = found.signer;
-                let head = found.read().map_err(|e| e.context("snapshot", id))?.head;
-                let index = self.inner.index_key_of(head.domain)?;
-                let is_genuine = series(index, &signer, &head.name) == id.series();
-                Ok(Some((head, is_genuine)))
+            Ok(Counting { head, signer, .. }) => {
+                let index = self.inner.index_key_of(head.label.domain)?;
+                let is_genuine = series(index, &signer, &head.label.name) == id.series();
+                Ok(Some(Stated { id: *id, head, is_genuine }))
             }
             Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::NotFound) => Ok(None),
             Err(error) => Err(error),
@@ -95,14 +93,14 @@ impl Names {
     async fn latest_of(&self, name: &str) -> Result<SessionId> {
         let own: HashSet<[u8; 4]> = self.inner.series_of(name).collect();
         for id in self.named.objects().keys().rev().filter(|id| own.contains(&id.series())) {
-            if let Some((head, _)) = self.head(id).await?
-                && head.name == name
-                && head.status != Status::Incomplete.as_str()
+            // A series is four bytes: others may have the same. What they require is nothing to this name.
+            if let Some(stated) = self.stated(id).await?.filter(|stated| stated.name() == name)
+                && stated.can_be_latest()?
             {
                 return Ok(*id);
             }
         }
-        let names: BTreeSet<String> = self.newest().await?.into_iter().map(|(name, _)| name).collect();
+        let names: BTreeSet<String> = self.newest().await?.into_iter().map(|one| one.head.label.name).collect();
         if names.is_empty() {
             return Err(self.none_at_all());
         }
@@ -112,17 +110,20 @@ impl Names {
 
     async fn latest(&self) -> Result<SessionId> {
         let newest = self.newest().await?;
-        let names: BTreeSet<&str> = newest.iter().map(|(name, _)| name.as_str()).collect();
+        let names: BTreeSet<&str> = newest.iter().map(Stated::name).collect();
         if names.len() > 1 {
             let what = "`latest` is not clear: there are snapshots of several names";
             let names = names.into_iter().map(|name| format!("latest:{name}"));
             return Err(Error::new(ErrorKind::InvalidInput, what).context("say which:", listed(names)));
         }
-        newest.into_iter().map(|(_, id)| id).max().ok_or_else(|| self.none_at_all())
+        let latest = newest.iter().max_by_key(|one| one.id).ok_or_else(|| self.none_at_all())?;
+        // One of a newer version is the latest, and not to be passed over silently.
+        latest.can_be_latest()?;
+        Ok(latest.id)
     }
 
-    /// The newest snapshots of every series that can be the latest of something, with their names.
-    async fn newest(&self) -> Result<Vec<(String, SessionId)>> {
+    /// The newest snapshots of every series that can be the latest of something, or are of a newer version.
+    async fn newest(&self) -> Result<Vec<Stated>> {
         let mut all: BTreeMap<[u8; 4], Vec<SessionId>> = BTreeMap::new();
         for id in self.named.objects().keys().rev() {
             all.entry(id.series()).or_default().push(*id);
@@ -130,11 +131,12 @@ impl Names {
         let read = stream::iter(all.into_values()).map(|series| async move {
             let mut found = Vec::new();
             for id in series {
-                let Some((head, is_genuine)) = self.head(&id).await? else { continue };
-                if head.status != Status::Incomplete.as_str() {
-                    found.push((head.name, id));
+                let Some(stated) = self.stated(&id).await? else { continue };
+                if stated.can_be_latest().unwrap_or(true) {
                     // What is older in its series is of the same name. One that only looks like one of the series is
                     // taken for itself and hides nothing.
+                    let is_genuine = stated.is_genuine;
+                    found.push(stated);
                     if is_genuine {
                         break;
                     }
@@ -156,8 +158,8 @@ impl Names {
         }
         let mut found = Vec::new();
         for id in self.named.objects().keys().filter(|id| id.to_string().starts_with(prefix)) {
-            if let Some((head, _)) = self.head(id).await? {
-                found.push((*id, head.name));
+            if let Some(stated) = self.stated(id).await? {
+                found.push((*id, stated.head.label.name));
             }
             if found.len() > MAX_CANDIDATES {
                 break;
@@ -180,6 +182,32 @@ impl Names {
             false => "the repository has no snapshot that is complete and can be read",
         };
         Error::new(ErrorKind::NotFound, what)
+    }
+}
+
+/// A snapshot that counts.
+struct Stated {
+    id: SessionId,
+    head: OpenHead,
+    /// Whether it is of the series that its id says.
+    is_genuine: bool,
+}
+
+impl Stated {
+    fn name(&self) -> &str {
+        &self.head.label.name
+    }
+
+    /// Whether it can be the latest of its name: it is not incomplete, and its head can be read.
+    ///
+    /// # Errors
+    /// `Unsupported` for one of a newer version.
+    fn can_be_latest(&self) -> Result<bool> {
+        match self.head.read() {
+            Ok(head) => Ok(head.status != Status::Incomplete.as_str()),
+            Err(error) if error.kind() == ErrorKind::Unsupported => Err(error.context("snapshot", self.id)),
+            Err(_) => Ok(false),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 use crate::crypto::SignerId;
 use crate::format::ids::SessionId;
 use crate::format::record::RecordKind;
-use crate::format::snapshot::{Head, snapshot_key, to_ms, write_payload};
+use crate::format::snapshot::{snapshot_key, to_ms, write_payload};
 use crate::repository::{Repository, series};
 use crate::session::{create_record, new_id};
 use crate::{OwnerIdentity, RepositoryOptions, WriterSpec, new_identity};
@@ -63,12 +63,23 @@ impl Place {
 
 /// A snapshot of nothing.
 async fn put(by: &Repository, id: SessionId, name: &str, status: Status) -> SessionId {
+    put_with(by, id, name, status, |_| {}).await
+}
+
+/// A snapshot of nothing, its head changed.
+async fn put_with(
+    by: &Repository,
+    id: SessionId,
+    name: &str,
+    status: Status,
+    change: impl FnOnce(&mut serde_json::Value),
+) -> SessionId {
     let inner = &by.0;
     let (key, status) = (snapshot_key(&id).unwrap(), status.as_str());
-    let head = serde_json::json!({ "name": name, "host": "h", "time": id.time_ms(), "duration_ms": 0, "status": status,
+    let mut head = serde_json::json!({ "name": name, "host": "h", "time": id.time_ms(), "duration_ms": 0, "status": status,
         "tags": [], "components": [], "entries": 0, "files": 0, "size_bytes": 0, "stored_bytes": 0, "domain": 0,
         "sequence": 1, "previous": null });
-    let head: Head = serde_json::from_value(head).unwrap();
+    change(&mut head);
     let payload = write_payload(&key, &inner.keys.index, inner.recipient(), &head, &[]).unwrap();
     create_record(inner, RecordKind::Snapshot, &key, &payload).await.unwrap();
     id
@@ -154,6 +165,53 @@ async fn one_that_only_looks_like_one_of_a_series_hides_nothing() {
     id.0[6..10].copy_from_slice(&nobody);
     put(&place.writer, id, "n", Status::Complete).await;
     assert!(place.refused("latest").await.to_string().contains("latest:evil, latest:n"));
+}
+
+/// A writer may sign what no version reads yet, and has a series that looks like another's.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_cannot_be_read_is_in_the_way_of_its_own_name_alone() {
+    let place = Place::new().await;
+    let honest = pushed(&place.owner, "db", Status::Complete).await.to_string();
+    let looks_like = || {
+        SessionId({
+            let mut id = new_id(&place.writer.0, "w").unwrap();
+            id.0[6..10].copy_from_slice(&series(
+                &place.writer.0.keys.index,
+                &place.writer.0.signing.verifying().unwrap().id(),
+                "db",
+            ));
+            id.0
+        })
+    };
+    let newer =
+        put_with(&place.writer, looks_like(), "w", Status::Complete, |head| head["requires"] = ["x"].into()).await;
+    put_with(&place.writer, looks_like(), "w", Status::Complete, |head| head["files"] = "many".into()).await;
+    assert_eq!(place.meant("latest:db").await.unwrap(), honest);
+    assert_eq!(place.refused("latest:w").await.kind(), ErrorKind::NotFound, "it is in none of its series");
+    let unclear = place.refused("latest").await;
+    assert!(unclear.to_string().contains("latest:db, latest:w"), "{unclear}");
+    // Of the name that was asked it is told, where what is damaged is passed over.
+    let id = new_id(&place.writer.0, "w").unwrap();
+    let newest = put_with(&place.writer, id, "w", Status::Complete, |head| head["requires"] = ["x"].into()).await;
+    let refused = place.refused("latest:w").await;
+    assert_eq!(refused.kind(), ErrorKind::Unsupported);
+    assert!(refused.to_string().contains(&newest.to_string()), "{refused}");
+    assert_eq!(place.meant(&newer.to_string()[..30]).await.unwrap(), newer.to_string());
+    assert_eq!(place.meant("latest:db").await.unwrap(), honest);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_latest_of_one_name_is_not_an_older_one_that_can_be_read() {
+    let place = Place::new().await;
+    let older = pushed(&place.owner, "n", Status::Complete).await;
+    let id = new_id(&place.owner.0, "n").unwrap();
+    put_with(&place.owner, id, "n", Status::Complete, |head| head["files"] = "many".into()).await;
+    assert_eq!(place.meant("latest").await.unwrap(), older.to_string(), "what is damaged is passed over");
+    let id = new_id(&place.owner.0, "n").unwrap();
+    put_with(&place.owner, id, "n", Status::Complete, |head| head["requires"] = ["x"].into()).await;
+    for reference in ["latest", "latest:n"] {
+        assert_eq!(place.refused(reference).await.kind(), ErrorKind::Unsupported, "{reference}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@ use crate::crypto::SignerId;
 use crate::format::ids::{RunName, SessionId};
 use crate::format::record::{self, MAX_RECORD, RawRecord, RecordKind, from_json, seal_json, to_json};
 use crate::format::snapshot::{snapshot_key, to_ms};
+use crate::keys::put_back;
 use crate::locate::MAX_TOMBSTONE;
 use crate::protocol::{Object, Occupant, Outcome, Tombstone};
 use crate::repository::Inner;
@@ -40,6 +41,7 @@ pub(crate) async fn create(inner: &Inner, object: &Object, info: &SessionInfo) -
     let key = key_of(object)?;
     let (kind, payload) = match object {
         Object::Start { adopts, .. } => {
+            put_back(inner).await?;
             let adopts = adopts.iter().map(SessionId::to_string).collect();
             (RecordKind::SessionStart, seal_json(&inner.keys.index, &key, &SessionInfo { adopts, ..info.clone() })?)
         }

@@ -58,7 +58,7 @@ impl Names {
     /// whether what it names can be read shows when it is opened.
     ///
     /// Of the latest one of a name a head is read, or a few; for `latest` one for each writer and name; for the beginning
-    /// of an id those that begin so, if there are several.
+    /// of an id those that begin so, if there are several: then it is not clear, whatever counts.
     ///
     /// # Errors
     /// `NotFound`; `InvalidInput` when several are meant; what the storage said.
@@ -149,29 +149,23 @@ impl Names {
     }
 
     async fn beginning(&self, prefix: &str) -> Result<BackupId> {
-        let ids = || self.named.objects().keys().map(SessionId::to_string);
-        let mut named = ids().filter(|id| !prefix.is_empty() && id.starts_with(prefix));
-        match (named.next(), named.next()) {
-            (Some(one), None) => return Ok(BackupId(one)),
-            (None, _) => return Err(no_such(prefix)),
-            _ => {}
-        }
-        let mut found = Vec::new();
-        for id in self.named.objects().keys().filter(|id| id.to_string().starts_with(prefix)) {
-            if let Some(stated) = self.stated(id).await? {
-                found.push((*id, stated.head.label.name));
-            }
-            if found.len() > MAX_CANDIDATES {
-                break;
-            }
-        }
-        match found.as_slice() {
-            [] => Err(no_such(prefix)),
-            [(one, _)] => Ok(BackupId(one.to_string())),
+        let ids: Vec<SessionId> = match prefix {
+            "" => Vec::new(),
+            _ => self.named.objects().keys().filter(|id| id.to_string().starts_with(prefix)).copied().collect(),
+        };
+        match ids.as_slice() {
+            [] => Err(Error::new(ErrorKind::NotFound, format!("there is no snapshot {prefix:?}"))),
+            [one] => Ok(BackupId(one.to_string())),
+            // Also where only one of them counts: which one that is may be another's doing, or damage.
             several => {
-                let candidates = several.iter().map(|(id, name)| format!("{id} ({name})"));
+                let mut candidates = Vec::new();
+                for id in several.iter().take(MAX_CANDIDATES + 1) {
+                    let stated = self.stated(id).await?;
+                    let what = stated.as_ref().map_or("no snapshot that counts", Stated::name);
+                    candidates.push(format!("{id} ({what})"));
+                }
                 Err(Error::new(ErrorKind::InvalidInput, format!("several ids begin with {prefix:?}"))
-                    .context("give more of the id:", listed(candidates)))
+                    .context("give more of the id:", listed(candidates.into_iter())))
             }
         }
     }
@@ -219,10 +213,6 @@ impl Inner {
             writers.chain([self.config.signing.id()]).map(move |signer| series(index, &signer, name))
         })
     }
-}
-
-fn no_such(prefix: &str) -> Error {
-    Error::new(ErrorKind::NotFound, format!("there is no snapshot {prefix:?}"))
 }
 
 fn listed(words: impl Iterator<Item = String>) -> String {

@@ -11,6 +11,7 @@ use crate::named::Named;
 use crate::notes::Folder;
 use crate::options::RepositoryOptions;
 use backup_core::{Error, ErrorKind, Key, Result, StorageDriver, StorageExt};
+use bytes::Bytes;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -41,6 +42,8 @@ pub(crate) struct Inner {
     pub(crate) signers: Arc<Signers>,
     /// What was below `keys/` and is not any more.
     pub(crate) keys_gone: Arc<[Key]>,
+    /// The identities and domains among them, which stand there again before this writes.
+    pub(crate) keys_owed: Arc<[(Key, Bytes)]>,
     pub(crate) options: RepositoryOptions,
     /// What snapshots that were read need, which never changes.
     pub(crate) needs: Arc<Mutex<HashMap<SessionId, Needs>>>,
@@ -218,7 +221,8 @@ impl Repository {
     }
 
     /// Objects of the owners, below `keys/`, that this machine has seen and that were not there when the repository was
-    /// opened: the storage shows an older state, or has lost them. What they say goes on counting here. The card of an owner is
+    /// opened: the storage shows an older state, or has lost them. What they say goes on counting here, and identities and
+    /// domains are put back by the first session that writes. The card of an owner is
     /// named once only, for an owner may have removed it. A repository that is opened without a cache remembers none.
     pub fn missing_keys(&self) -> &[Key] {
         &self.0.keys_gone
@@ -456,6 +460,7 @@ impl Opening {
             access: Arc::new(access),
             signers: Arc::new(signers),
             keys_gone: folder.gone().into(),
+            keys_owed: folder.owed().into(),
             options,
             needs: Arc::default(),
         })))

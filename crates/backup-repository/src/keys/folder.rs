@@ -5,6 +5,7 @@ use crate::format::record::{self, MAX_RECORD, RawRecord, RecordKind};
 use crate::options::RepositoryOptions;
 use crate::repository::Inner;
 use backup_core::{Error, ErrorKind, Key, Result, StorageDriver, StorageExt};
+use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +24,8 @@ pub(crate) struct KeyFolder {
     signed: BTreeMap<Key, Signed>,
     /// What was seen and is not there any more.
     gone: Vec<Key>,
+    /// Identities and domains among that: nobody else can read what is written with them.
+    owed: Vec<(Key, Bytes)>,
 }
 
 struct Signed {
@@ -99,19 +102,22 @@ impl KeyFolder {
         });
         let found: Vec<_> = read.buffer_unordered(AT_ONCE).try_collect().await?;
         let mut signed: BTreeMap<Key, Signed> = found.into_iter().flatten().collect();
-        let mut gone = seen.cards_gone(&listed);
+        let (mut gone, mut owed) = (seen.cards_gone(&listed), Vec::new());
         for (kind, key, object) in seen.of(wanted) {
             if !signed.contains_key(&key)
                 && let Some(before) = Signed::of(kind, &repository, &owners, &key, object)
             {
                 gone.push(key.clone());
+                if matches!(kind, RecordKind::Identity | RecordKind::Domain) {
+                    owed.push((key.clone(), before.object.clone().into()));
+                }
                 signed.insert(key, before);
             }
         }
         if wanted == ADDITIONS {
             seen.remember(signed.iter().map(|(key, signed)| (key, signed.object.as_slice())), &listed);
         }
-        let folder = KeyFolder { signed, gone };
+        let folder = KeyFolder { signed, gone, owed };
         let newer = folder.of(RecordKind::Signing).next().map(|(key, _)| record::newer().context("key", key));
         newer.map_or(Ok(folder), Err)
     }
@@ -120,6 +126,11 @@ impl KeyFolder {
     /// all that was said goes on counting here.
     pub(crate) fn gone(&self) -> &[Key] {
         &self.gone
+    }
+
+    /// The objects of identities and domains that only this machine remembers.
+    pub(crate) fn owed(&self) -> &[(Key, Bytes)] {
+        &self.owed
     }
 
     /// Every key and payload of a kind, in the order of the keys.
@@ -159,6 +170,26 @@ pub(super) async fn publish(inner: &Inner, kind: RecordKind, key: &Key, payload:
         }
         other => other.map(|_| ()),
     }
+}
+
+/// Puts back the very objects of identities and domains that only this machine remembers, before anything is written
+/// with them: no owner without that memory could open it.
+///
+/// # Errors
+/// `Damaged` when something else stands there; what the storage said.
+pub(crate) async fn put_back(inner: &Inner) -> Result<()> {
+    for (key, object) in inner.keys_owed.iter() {
+        inner.may_write()?;
+        inner.storage.create(key, object.clone()).await.map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => {
+                let what = "something else stands in the place of keys that this machine has seen: what it writes with them \
+                            others could not read. Bring the object back from a copy of the repository";
+                Error::new(ErrorKind::Damaged, what).context("key", key)
+            }
+            _ => error.context("putting back keys that only this machine remembers", key),
+        })?;
+    }
+    Ok(())
 }
 
 /// What owners have signed of these kinds, now.

@@ -13,7 +13,7 @@ mod tests;
 mod writers;
 
 pub(crate) use access::Access;
-pub(crate) use folder::{ADDITIONS, KeyFolder, kind_of};
+pub(crate) use folder::{ADDITIONS, KeyFolder, kind_of, put_back};
 pub use info::{Keys, OwnerInfo, WriterInfo};
 pub(crate) use owners::write_owner;
 pub(crate) use pattern::fits;

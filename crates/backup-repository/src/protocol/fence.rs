@@ -3,6 +3,7 @@ use super::object::{Object, Occupant, Outcome, Tombstone};
 use super::rules::{Rule, Rules};
 use super::stop::Stop;
 use crate::format::ids::SessionId;
+use std::collections::BTreeSet;
 
 /// Ends a session that does not end itself: by an owner once its lease has lapsed, or by its writer, who resumes.
 ///
@@ -80,9 +81,10 @@ impl<S: SessionName> Fence<S> {
         }
     }
 
-    /// The names that a listing of the session's runs showed. The tombstone goes behind the last.
+    /// The names that a listing of the session's runs showed. The tombstone goes to the first that is free.
     ///
-    /// No run of a session that is not over is ever deleted, so the first free name is the one it will create next.
+    /// A session counts its runs without gaps, and none of a session that is not over is ever deleted: the first free name
+    /// is the one it will create next. What stands behind it is not of the session, and must not lead the fence past it.
     ///
     /// # Errors
     /// [`Stop::Misuse`] when it had not asked.
@@ -90,12 +92,11 @@ impl<S: SessionName> Fence<S> {
         if self.phase != Phase::ListRuns {
             return Err(Stop::Misuse("a fence did not ask for runs"));
         }
-        let last = names.into_iter().filter(|run| run.session == self.target).map(|run| run.number).max();
-        self.phase = match last.map_or(Some(0), |number| number.checked_add(1)) {
-            Some(number) => Phase::Run(number),
-            // No number is left for another run.
-            None => Phase::End,
-        };
+        let taken: BTreeSet<u32> =
+            names.into_iter().filter(|run| run.session == self.target).map(|run| run.number).collect();
+        // Of what is sorted the first that is not at its place shows the gap.
+        let free = (0..=u32::MAX).zip(&taken).find(|(number, taken)| number != *taken).map(|(number, _)| number);
+        self.phase = Phase::Run(free.unwrap_or(u32::try_from(taken.len()).unwrap_or(u32::MAX)));
         Ok(())
     }
 
@@ -117,6 +118,7 @@ impl<S: SessionName> Fence<S> {
                 if self.rules.keeps(Rule::FenceIndex) { Phase::ListRuns } else { Phase::End }
             }
             (Phase::Run(_), Outcome::Created | Outcome::Taken(Occupant::RunTombstone)) => Phase::End,
+            // At the last number there is none left for another run.
             (Phase::Run(number), Outcome::Taken(_)) => number.checked_add(1).map_or(Phase::End, Phase::Run),
             (Phase::End, _) => Phase::Done,
             _ => return Err(Stop::Misuse("a fence did not ask for an object")),

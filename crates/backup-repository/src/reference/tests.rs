@@ -233,5 +233,8 @@ async fn the_beginning_of_an_id_will_do_as_long_as_it_is_clear() {
         assert_eq!(place.refused(none).await.kind(), ErrorKind::NotFound, "{none}");
     }
     place.damage(&ids[0]).await;
-    assert_eq!(place.meant("010203").await.unwrap(), ids[1].to_string());
+    let unclear = place.refused("010203").await;
+    assert_eq!(unclear.kind(), ErrorKind::InvalidInput, "what cannot be read may be the one that is meant");
+    assert!(unclear.to_string().contains(&format!("{} (no snapshot that counts)", ids[0])), "{unclear}");
+    assert_eq!(place.meant(&ids[0].to_string()).await.unwrap(), ids[0].to_string());
 }

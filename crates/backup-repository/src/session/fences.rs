@@ -74,3 +74,48 @@ pub(crate) async fn fence(inner: &Inner, mut fence: Fence) -> Result<()> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::record::RecordKind;
+    use crate::protocol::Occupant;
+    use crate::repository::Repository;
+    use crate::session::{is_valid, occupant};
+    use crate::{RepositoryOptions, new_identity};
+    use backup_core::{Key, PutOptions};
+    use backup_storage::Memory;
+    use std::sync::Arc;
+
+    /// A thief of a writer's access to the storage signs nothing.
+    #[tokio::test]
+    async fn rubbish_in_the_place_of_runs_keeps_no_name_from_a_fence() {
+        let (_, recipient) = new_identity();
+        let storage = Memory::new();
+        let options = RepositoryOptions::default();
+        let repository = Repository::create(Arc::new(storage.clone()), &[recipient], options).await.unwrap();
+        let inner = &*repository.0;
+        let session = SessionId([7; 16]);
+        let run = |number: u32| Key::new(format!("index/{session}-{number}")).unwrap();
+        let long = [&b"BKUPRUN1"[..], &[0; 600]].concat();
+        for (number, bytes) in [(0, long), (1, vec![7; 300]), (2, vec![7; 600]), (9, vec![7]), (u32::MAX, vec![])] {
+            storage.put_bytes(&run(number), bytes.into(), &PutOptions::default()).await.unwrap();
+        }
+        fence(inner, Fence::new(session)).await.unwrap();
+        assert!(is_valid(inner, RecordKind::RunTombstone, &run(3)).await.unwrap(), "its next run could come there");
+        for (number, expected) in [
+            (0, Occupant::Run),
+            (1, Occupant::Other),
+            (2, Occupant::Other),
+            (3, Occupant::RunTombstone),
+            (9, Occupant::Other),
+            (u32::MAX, Occupant::Other),
+        ] {
+            assert_eq!(occupant(inner, &run(number)).await.unwrap(), expected, "{number}");
+        }
+        // Made for another place it is none.
+        let moved = storage.get_bytes(&run(3), 512).await.unwrap();
+        storage.put_bytes(&run(4), moved, &PutOptions::default()).await.unwrap();
+        assert_eq!(occupant(inner, &run(4)).await.unwrap(), Occupant::Other);
+    }
+}

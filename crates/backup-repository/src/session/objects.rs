@@ -2,6 +2,8 @@ use crate::crypto::SignerId;
 use crate::format::ids::{RunName, SessionId};
 use crate::format::record::{self, MAX_RECORD, RawRecord, RecordKind, from_json, seal_json, to_json};
 use crate::format::snapshot::{snapshot_key, to_ms};
+use crate::keys::put_back;
+use crate::locate::MAX_TOMBSTONE;
 use crate::protocol::{Object, Occupant, Outcome, Tombstone};
 use crate::repository::Inner;
 use backup_core::{Error, ErrorKind, Key, Result, StorageExt};
@@ -39,6 +41,7 @@ pub(crate) async fn create(inner: &Inner, object: &Object, info: &SessionInfo) -
     let key = key_of(object)?;
     let (kind, payload) = match object {
         Object::Start { adopts, .. } => {
+            put_back(inner).await?;
             let adopts = adopts.iter().map(SessionId::to_string).collect();
             (RecordKind::SessionStart, seal_json(&inner.keys.index, &key, &SessionInfo { adopts, ..info.clone() })?)
         }
@@ -87,13 +90,7 @@ pub(crate) async fn create_record(inner: &Inner, kind: RecordKind, key: &Key, pa
 /// What the storage said.
 pub(crate) async fn occupant(inner: &Inner, key: &Key) -> Result<Occupant> {
     if key.as_str().starts_with("index/") {
-        let head = inner.storage.get_range(key, 0..8).await;
-        return Ok(match head {
-            Ok(head) if head == b"BKUPRUN1" => Occupant::Run,
-            Ok(_) => Occupant::RunTombstone,
-            Err(error) if error.kind() == ErrorKind::Damaged => Occupant::Other,
-            Err(error) => return Err(error),
-        });
+        return occupant_of_run(inner, key).await;
     }
     let bytes = match inner.storage.get_bytes(key, MAX_RECORD).await {
         Ok(bytes) => bytes,
@@ -111,6 +108,25 @@ pub(crate) async fn occupant(inner: &Inner, key: &Key) -> Result<Occupant> {
         Ok(from_json::<Tombstone>(raw.payload).map_or(Occupant::Other, Occupant::SnapshotTombstone))
     } else {
         Ok(Occupant::Other)
+    }
+}
+
+/// Which object stands in a run's place: a tombstone is one only if somebody signed it who may.
+async fn occupant_of_run(inner: &Inner, key: &Key) -> Result<Occupant> {
+    match inner.storage.get_bytes(key, MAX_TOMBSTONE).await {
+        Ok(bytes) => {
+            let raw = RawRecord::parse(&bytes).ok();
+            let is_tombstone = raw.is_some_and(|raw| inner.signers.verify(RecordKind::RunTombstone, key, &raw).is_ok());
+            Ok(if is_tombstone { Occupant::RunTombstone } else { Occupant::Other })
+        }
+        // Longer than any tombstone.
+        Err(error) if error.kind() == ErrorKind::Damaged => match inner.storage.get_range(key, 0..8).await {
+            Ok(head) if head == b"BKUPRUN1" => Ok(Occupant::Run),
+            Ok(_) => Ok(Occupant::Other),
+            Err(error) if error.kind() == ErrorKind::Damaged => Ok(Occupant::Other),
+            Err(error) => Err(error),
+        },
+        Err(error) => Err(error),
     }
 }
 

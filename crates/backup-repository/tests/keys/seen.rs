@@ -119,9 +119,18 @@ async fn a_revocation_and_a_rotation_that_were_seen_stay_in_force() {
     assert!(owner.keys().await.unwrap().writers[0].revoked.is_some());
     assert_eq!(kind(machine.writer(&credential).await), ErrorKind::AccessDenied);
     pull_tree(&owner, &kept, &tree(1)).await;
-    // What is written here is written to the identity that was seen.
+    // What is written here is written to the identity that was seen, if nothing else stands in its place, and then it is
+    // there again for those who have not seen it.
+    let identity = Key::new("keys/identity/1").unwrap();
+    let storage = machine.place.storage.clone();
+    storage.put_bytes(&identity, vec![7; 300].into(), &PutOptions::default()).await.unwrap();
+    let refused = push(&owner, "refused", MemoryCapture::new(&tree(3), 100)).await.err().unwrap();
+    assert!(refused.kind() == ErrorKind::Damaged && refused.to_string().contains(identity.as_str()), "{refused}");
+    machine.drop_object("keys/identity/1").await;
     let ours = push_tree(&owner, "ours", &tree(3)).await.summary.id;
     assert_eq!(kind(removed.open(&ours).await), ErrorKind::AccessDenied);
+    pull_tree(&machine.place.owner().await, &ours, &tree(3)).await;
+    assert_eq!(machine.missing().await, [&*revocation]);
     assert_eq!(
         names(&machine.place.owner().await).await,
         ["before", "later", "ours"],
@@ -138,7 +147,7 @@ async fn a_revocation_and_a_rotation_that_were_seen_stay_in_force() {
     assert_eq!(names(&machine.owner().await.unwrap()).await, ["before", "ours"]);
     machine.drop_object(&revocation).await;
     machine.place.storage.put_bytes(&Key::new(&*revocation).unwrap(), bytes, &PutOptions::default()).await.unwrap();
-    assert_eq!(machine.missing().await, ["keys/identity/1"]);
+    assert_eq!(machine.missing().await, [] as [&str; 0]);
     // A memory that is damaged is none.
     fs::write(&machine.files("keys-")[0], "rubbish").unwrap();
     assert_eq!(machine.missing().await, [] as [&str; 0]);

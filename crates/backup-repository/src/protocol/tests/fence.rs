@@ -67,15 +67,16 @@ fn finds_a_commit_or_the_first_adopter() {
 }
 
 #[test]
-fn ends_a_session_without_a_number_left() {
-    let mut fence = Fence::new(1);
-    fence.created(Outcome::Created).unwrap();
-    let mut late = fence.clone();
-    fence.runs([run(1, u32::MAX)]).unwrap();
-    assert_eq!(fence.next(), create(Object::End(1)));
-    late.runs([run(1, u32::MAX - 1)]).unwrap();
-    late.created(TAKEN_BY_RUN).unwrap();
-    assert_eq!(late.next(), create(Object::End(1)));
+fn no_number_behind_a_gap_leads_it_past_the_next_run() {
+    for (listed, next) in [(vec![0, 1, 9], 2), (vec![u32::MAX], 0), (vec![0, 2, 1, 4, u32::MAX], 3)] {
+        let mut fence = Fence::new(1);
+        fence.created(Outcome::Created).unwrap();
+        fence.runs(listed.into_iter().map(|number| run(1, number))).unwrap();
+        assert_eq!(fence.next(), create(Object::RunTombstone(run(1, next))));
+        // What is neither run nor tombstone keeps no name for good.
+        fence.created(Outcome::Taken(Occupant::Other)).unwrap();
+        assert_eq!(fence.next(), create(Object::RunTombstone(run(1, next + 1))));
+    }
 }
 
 #[test]

@@ -181,20 +181,30 @@ async fn contradict(liar: &Inner, owner: &Inner, lie: impl Fn(&mut Said)) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_lies_of_chunks_keeps_nobody_from_their_whole_copies() {
     const NO_KEY: [u8; 64] = [9; 64];
-    let lies: [fn(&mut Said); 4] = [
+    fn halve(rows: &mut Vec<Row>) {
+        let mut number = 0;
+        rows.retain(|_| {
+            number += 1;
+            number % 2 == 1
+        });
+    }
+    let lies: [fn(&mut Said); 5] = [
         |said| said.packs.iter_mut().for_each(|pack| pack.wrapped = NO_KEY),
         |said| said.rows.iter_mut().for_each(|row| row.length -= 1),
         // Half of the rows: the others of the same segments have been found where these are not.
         |said| {
             said.packs.iter_mut().for_each(|pack| pack.wrapped = NO_KEY);
-            let mut number = 0;
-            said.rows.retain(|_| {
-                number += 1;
-                number % 2 == 1
-            });
+            halve(&mut said.rows);
         },
-        // Beyond the end of the pack, next to what is there.
-        |said| said.segments.iter_mut().for_each(|segment| segment.offset += 40),
+        // Across others, and beyond the end of the pack: nobody else is to be fetched with that.
+        |said| {
+            said.segments.iter_mut().for_each(|segment| segment.offset += 40);
+            halve(&mut said.rows);
+        },
+        |said| {
+            said.segments.iter_mut().for_each(|segment| segment.offset += 40_000);
+            halve(&mut said.rows);
+        },
     ];
     for (number, lie) in lies.into_iter().enumerate() {
         let place = Place::new().await;

@@ -39,8 +39,15 @@ impl<'a> Snapshots<'a> {
         if is_whole_id(reference) {
             return Ok(BackupId(reference.to_ascii_lowercase()));
         }
-        let resolved = self.names().await?.resolve(reference).await;
-        resolved.map_err(|error| Failure::from(error).hint_on(Exit::NotFound, HINT))
+        let names = self.names().await?;
+        let resolved = names.resolve(reference).await;
+        let id = resolved.map_err(|error| Failure::from(error).hint_on(Exit::NotFound, HINT))?;
+        if reference.starts_with("latest")
+            && let Some(warning) = names.ahead(&id)
+        {
+            self.context.screen().warn(warning);
+        }
+        Ok(id)
     }
 
     /// The same, opened.

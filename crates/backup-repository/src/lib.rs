@@ -40,7 +40,7 @@ pub use format::owner::{OwnerIdentity, OwnerRecipient, new_identity, recipient_o
 pub use keys::{Keys, OwnerInfo, Rotated, WriterInfo, WriterSpec};
 pub use notes::{Listing, Missing, Newer, Note};
 pub use options::RepositoryOptions;
-pub use prune::{PruneOptions, PruneReport};
+pub use prune::{NoSnapshots, PruneOptions, PruneReport};
 pub use reference::Names;
 pub use repair::RepairReport;
 pub use repository::Repository;

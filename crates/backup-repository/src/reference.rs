@@ -73,6 +73,11 @@ impl Names {
         Ok(BackupId(id.to_string()))
     }
 
+    /// What to tell of a snapshot that was resolved as the latest one: it is over a day ahead of this machine's clock.
+    pub fn ahead(&self, latest: &BackupId) -> Option<String> {
+        crate::session::ahead(&SessionId::from_hex(&latest.0).ok()?)
+    }
+
     /// What a listed snapshot is, as far as every version can say; none for what does not count.
     async fn stated(&self, id: &SessionId) -> Result<Option<Stated>> {
         if self.named.notes.is_forgotten(&self.inner, id).await? {

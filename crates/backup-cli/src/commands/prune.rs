@@ -3,13 +3,15 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::place::{chosen, open};
 use crate::screen::{Screen, bytes, counted, tame};
-use backup_repository::{PruneOptions, PruneReport};
+use backup_repository::{NoSnapshots, PruneOptions, PruneReport};
 use clap::Args;
 use serde_json::json;
 use std::time::Duration;
 
-/// Where the index is full and no snapshot is listed, too.
-const HINT: &str = "`backup check` says more; if no snapshot is left and that is as it should be: `--no-snapshots`";
+const HINT: &str = "`backup check` says more";
+/// Where the index is full and no snapshot is listed.
+const NONE_LEFT: &str =
+    "`backup check` says more; if no snapshot is left and that is as it should be: `--no-snapshots`";
 
 /// Free what no snapshot needs any more
 ///
@@ -44,7 +46,10 @@ impl Prune {
         let progress = context.screen().progress();
         let report = repository.prune(&options, progress.clone(), &context.interrupt.stop()).await;
         progress.end();
-        let report = report.map_err(|error| Failure::from(error).hint_on(Exit::Damage, HINT))?;
+        let report = report.map_err(|error| {
+            let is_empty = std::error::Error::source(&error).is_some_and(|source| source.is::<NoSnapshots>());
+            Failure::from(error).hint_on(Exit::Damage, if is_empty { NONE_LEFT } else { HINT })
+        })?;
         show(context.screen(), &report, self.dry_run)?;
         Ok(if report.damaged.is_empty() { Exit::Done } else { Exit::Damage })
     }

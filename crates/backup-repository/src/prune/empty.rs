@@ -7,6 +7,22 @@ use crate::repository::Inner;
 use crate::session::Upkeep;
 use backup_core::{Error, ErrorKind, Result};
 use std::collections::{BTreeSet, HashSet};
+use std::fmt;
+
+/// The source of the error of a prune that does not believe that no snapshot is left: [`PruneOptions::with_believe_empty`]
+/// lets it.
+///
+/// [`PruneOptions::with_believe_empty`]: super::PruneOptions::with_believe_empty
+#[derive(Clone, Copy, Debug)]
+pub struct NoSnapshots;
+
+impl fmt::Display for NoSnapshots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no snapshot is listed")
+    }
+}
+
+impl std::error::Error for NoSnapshots {}
 
 /// Snapshots named in an error.
 const NAMED: usize = 5;
@@ -42,7 +58,7 @@ impl Evidence<'_> {
         if expected.len() > NAMED {
             names.push(format!("and {} more", expected.len() - NAMED));
         }
-        let error = Error::new(ErrorKind::Damaged, what);
+        let error = Error::new(ErrorKind::Damaged, what).source(NoSnapshots);
         Err(if names.is_empty() { error } else { error.context("there may have been", names.join(", ")) })
     }
 }

@@ -17,6 +17,7 @@ mod merge;
 mod pass;
 mod report;
 
+pub use empty::NoSnapshots;
 pub use report::{PruneOptions, PruneReport};
 
 use crate::format::ids::SessionId;

@@ -1,6 +1,7 @@
 use crate::format::ids::SessionId;
 use crate::notes::{Missing, Seen, remember_own};
 use crate::repository::Inner;
+use crate::session::ahead;
 use backup_core::{ErrorKind, Event, Observer, Result};
 
 /// Where a new snapshot stands among those of its writer and name.
@@ -14,7 +15,8 @@ pub(super) struct Lineage {
 }
 
 impl Lineage {
-    /// Looks for the predecessor, and tells what this machine has seen and is not there.
+    /// Looks for the predecessor, and tells what this machine has seen and is not there, and if the new one will not be the
+    /// latest.
     ///
     /// # Errors
     /// What the storage said.
@@ -31,6 +33,9 @@ impl Lineage {
         for (passed_over, id) in (1..).zip(own.iter().rev()) {
             match inner.snapshot(id).await {
                 Ok(snapshot) if snapshot.head.name == name => {
+                    if let Some(warning) = ahead(id) {
+                        observer.event(Event::Warning(warning));
+                    }
                     let sequence = snapshot.head.sequence.saturating_add(passed_over);
                     return Ok(Lineage { sequence, previous: Some(*id), count, missing });
                 }
@@ -54,11 +59,63 @@ impl Lineage {
 #[cfg(test)]
 mod tests {
     use crate::format::ids::SessionId;
+    use crate::format::record::RecordKind;
+    use crate::format::snapshot::{snapshot_key, to_ms, write_payload};
     use crate::repository::Repository;
+    use crate::session::create_record;
     use crate::{RepositoryOptions, new_identity};
-    use backup_core::{Catalogue, Destination, Key, PutOptions, Silent, Spec, StorageDriver, StorageExt};
+    use backup_core::{
+        Catalogue, Destination, Event, Key, Observer, PutOptions, Silent, Spec, StorageDriver, StorageExt,
+    };
     use backup_storage::Memory;
-    use std::sync::Arc;
+    use std::sync::{Arc, Mutex};
+    use std::time::SystemTime;
+
+    #[derive(Debug, Default)]
+    struct Warnings(Mutex<Vec<String>>);
+
+    impl Observer for Warnings {
+        fn event(&self, event: Event) {
+            if let Event::Warning(text) = event {
+                self.0.lock().unwrap().push(text);
+            }
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_push_behind_a_clock_that_was_far_ahead_says_so() {
+        let (_, recipient) = new_identity();
+        let storage = Memory::new();
+        let options = RepositoryOptions::default().with_threads(1);
+        let repository = Repository::create(Arc::new(storage.clone()), &[recipient], options).await.unwrap();
+        for (hours, says) in [(23, None), (49, Some("2 days ahead"))] {
+            let (last, ..) = pushed(&repository, "n").await;
+            let later = later_copy(&repository, last, hours).await;
+            let told = Arc::new(Warnings::default());
+            repository.begin(Spec::new("n", "host"), told.clone()).await.unwrap().commit().await.unwrap();
+            let warnings = told.0.lock().unwrap().clone();
+            let said: Vec<&String> = warnings.iter().filter(|warning| warning.contains(&later)).collect();
+            assert_eq!(said.len(), usize::from(says.is_some()), "{warnings:?}");
+            assert!(says.is_none_or(|says| said[0].contains(says)), "{said:?}");
+            let names = repository.names().await.unwrap();
+            let latest = names.resolve("latest:n").await.unwrap();
+            assert_eq!(latest.0, later);
+            assert_eq!(names.ahead(&latest).is_some(), says.is_some());
+        }
+    }
+
+    /// The same snapshot under an id so many hours from now.
+    async fn later_copy(repository: &Repository, id: SessionId, hours: u64) -> String {
+        let inner = &repository.0;
+        let head = inner.snapshot(&id).await.unwrap().head;
+        let mut later = id;
+        let at = to_ms(SystemTime::now()) as u64 + hours * 3_600_000;
+        later.0[..6].copy_from_slice(&at.to_be_bytes()[2..]);
+        let key = snapshot_key(&later).unwrap();
+        let payload = write_payload(&key, &inner.keys.index, inner.recipient(), &head, &[]).unwrap();
+        create_record(inner, RecordKind::Snapshot, &key, &payload).await.unwrap();
+        later.to_string()
+    }
 
     /// Pushes, and gives the session, its sequence and its predecessor.
     async fn pushed(to: &Repository, name: &str) -> (SessionId, u64, Option<String>) {

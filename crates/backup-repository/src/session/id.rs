@@ -7,7 +7,7 @@ use backup_core::Result;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-/// A clock that was set back by more than this had been wrong: its times are not carried on.
+/// A clock that was set back by more than this, a day, had been wrong: its times are not carried on.
 const MAX_BACK_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// The time of the last id that this process made.
@@ -29,6 +29,18 @@ pub(crate) fn new_id(inner: &Inner, name: &str) -> Result<SessionId> {
         *to = *from;
     }
     Ok(SessionId(id))
+}
+
+/// What to say of the newest snapshot of a series that is far in the future: the clock of who made it was ahead, and it
+/// goes on being the latest until that time has come.
+pub(crate) fn ahead(newest: &SessionId) -> Option<String> {
+    let now = u64::try_from(to_ms(SystemTime::now())).unwrap_or(0);
+    let by = newest.time_ms().checked_sub(now).filter(|by| *by > MAX_BACK_MS)?;
+    let days = by / MAX_BACK_MS;
+    Some(format!(
+        "snapshot {newest} is of a time {days} days ahead, by this machine's clock: until then it counts as the latest of its \
+         name, whatever is pushed. Set the clock right; if it was the other's, forget that snapshot"
+    ))
 }
 
 /// Now, or right after the last one if that is hardly later.

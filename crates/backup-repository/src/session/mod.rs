@@ -18,6 +18,7 @@ pub(crate) use adopt::Adopted;
 pub(crate) use clock::Awake;
 pub(crate) use fences::{end_dead, end_lapsed, fence};
 pub(crate) use forget::forget;
+pub(crate) use id::ahead;
 #[cfg(test)]
 pub(crate) use id::new_id;
 pub(crate) use listed::{session_of, sessions};

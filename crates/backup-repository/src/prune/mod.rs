@@ -67,7 +67,7 @@ async fn prune(
         crate::notes::look(&inner, &*observer).await?;
     }
     let (mut report, damage) = (PruneReport::default(), Damage::default());
-    let (mut passes, mut retries) = (0, 0);
+    let (mut passes, mut retries, mut before) = (0, 0, (0, 0));
     // With less room than that many small packs would never become one.
     let bound = options.max_copied_bytes.max(2 * inner.options.pack_bytes);
     let mut room = bound;
@@ -88,9 +88,12 @@ async fn prune(
                 retries = 0;
                 // A pass copies before it deletes: after one that had to stop, the next only deletes.
                 room = if has_rewritten && report.packs_left > 0 { 0 } else { bound };
-                let may_go_on = changed && options.grace.is_zero() && passes < MAX_PASSES;
-                // Another pass would meet the same damage.
-                if options.dry_run || is_held || !(may_go_on || options.wait && !report.is_finished()) {
+                let freed = (report.packs_condemned, report.packs_deleted);
+                let has_freed = std::mem::replace(&mut before, freed) != freed;
+                // Another pass meets the same damage, and frees what this one condemned beside it.
+                let may_go_on = changed && options.grace.is_zero() && passes < MAX_PASSES && (has_freed || !is_held);
+                let may_wait = options.wait && !is_held && !report.is_finished();
+                if options.dry_run || !(may_go_on || may_wait) {
                     return Ok(report);
                 }
                 if !may_go_on {

@@ -105,12 +105,19 @@ async fn the_last_copy_is_not_deleted_though_it_is_condemned_and_damaged() {
     draft.accept(ingest, Outcome::default()).await.unwrap();
     let second = draft.commit().await.unwrap().summary.id;
 
+    // Garbage that this prune condemns, and a later pass of it deletes, whatever is held.
+    let before = packs(&place).await;
+    let third = store(&repository, &tree(2000..2300)).await;
+    let garbage: Vec<Key> = packs(&place).await.into_keys().filter(|key| !before.contains_key(key)).collect();
+    repository.forget(&third).await.unwrap();
+
     flip(&place, &content[2]).await;
     let missing = lost(&repository, &second, &all).await;
     let report = prune(&repository, &now().with_wait(true)).await.unwrap();
     assert!(report.damaged.len() == 1 && !report.is_finished(), "{report:?}");
     let left = packs(&place).await;
     assert_eq!(content.iter().filter(|key| left.contains_key(*key)).collect::<Vec<_>>(), [&content[2]]);
+    assert!(!garbage.is_empty() && garbage.iter().all(|key| !left.contains_key(key)), "{report:?}");
     assert_eq!(lost(&repository, &second, &all).await, missing);
     // Once more the same, and once it is put right it is copied.
     assert_eq!(prune(&repository, &now()).await.unwrap().damaged.len(), 1);

@@ -51,14 +51,19 @@ pub(crate) async fn load(
     whole: bool,
     of_use: &(dyn Fn(RunName) -> bool + Sync),
 ) -> Result<IndexSet> {
-    // A prune may merge a run away since it was listed: then another has its rows, which the next listing shows.
     for _ in 1..MAX_LISTINGS {
-        match load_once(inner, cache, whole, of_use).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            loaded => return loaded,
+        let loaded = load_once(inner, cache, whole, of_use).await;
+        if !is_overtaken(&loaded) {
+            return loaded;
         }
     }
     load_once(inner, cache, whole, of_use).await
+}
+
+/// Whether a run has gone since it was listed: a prune may have merged it away. Then another has its rows, which the next
+/// listing shows.
+fn is_overtaken(loaded: &Result<IndexSet>) -> bool {
+    loaded.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
 async fn load_once(
@@ -85,10 +90,7 @@ async fn load_once(
             Ok(run) => runs.push(Arc::new(run)),
             // Anybody who can write to the storage can put it there; it must not keep others from their work. What else
             // is in one that a newer version wrote is found as ever.
-            Err(error)
-                if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Unsupported)
-                    || (is_refused(&error) && inner.is_owner()) =>
-            {
+            Err(error) if is_to_be_told(inner, &error) => {
                 cache.tell(format!("an index run is left out, `check` says more: {error}"));
             }
             // Most of all runs of domains whose keys a writer has not.
@@ -107,25 +109,14 @@ pub(crate) fn is_unreadable(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Damaged | ErrorKind::AccessDenied)
 }
 
-/// More than what stands behind a run's footer, in bytes.
-const RUN_END: u64 = 128;
-
-/// Whether a run that was brought here cannot be believed: it cannot be read, or it says that a newer version made it, and
-/// was signed by somebody who was revoked. Others who say so are believed: then it is not for this version to delete.
-///
-/// # Errors
-/// What the storage said.
-pub(crate) async fn is_unbelievable(inner: &Inner, key: &Key, length: u64, error: &Error) -> Result<bool> {
-    if is_unreadable(error) || error.kind() != ErrorKind::Unsupported {
-        return Ok(is_unreadable(error));
-    }
-    let end = inner.storage.get_range(key, length.saturating_sub(RUN_END)..length).await?;
-    Ok(signer_of(&end).is_some_and(|signer| inner.signers.is_revoked(&signer)))
-}
-
 /// Whether a run is of no use here whatever is done: signed by nobody who may, or of a domain whose keys are not here.
 fn is_refused(error: &Error) -> bool {
     error.kind() == ErrorKind::AccessDenied
+}
+
+/// Whether what is amiss with a run is more than that its domain's keys are not here.
+fn is_to_be_told(inner: &Inner, error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Unsupported) || is_refused(error) && inner.is_owner()
 }
 
 /// Every run of this domain, brought here whole; those that are damaged are told and left out.
@@ -138,9 +129,9 @@ pub(crate) async fn load_whole(
     damaged: &mut (dyn FnMut(RunName, Error) + Send),
 ) -> Result<IndexSet> {
     for _ in 1..MAX_LISTINGS {
-        match load_whole_once(inner, cache, damaged).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            loaded => return loaded,
+        let loaded = load_whole_once(inner, cache, damaged).await;
+        if !is_overtaken(&loaded) {
+            return loaded;
         }
     }
     load_whole_once(inner, cache, damaged).await
@@ -156,10 +147,7 @@ async fn load_whole_once(
         match bring(inner, cache, name, &key, length, true).await {
             Ok(run) if run.domain() != inner.domain => {}
             Ok(run) => runs.push(Arc::new(run)),
-            Err(error)
-                if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Unsupported)
-                    || (is_refused(&error) && inner.is_owner()) =>
-            {
+            Err(error) if is_to_be_told(inner, &error) => {
                 damaged(name, error);
             }
             Err(error) if is_refused(&error) => {}
@@ -214,7 +202,8 @@ pub(crate) async fn bring(
 
 async fn filled(inner: &Inner, run: RunReader, key: &Key) -> Result<RunReader> {
     if !run.is_complete() {
-        fill(inner, &run, key).await.map_err(|e| e.context("run", run.name()))?;
+        let judged = |error| inner.signers.judge(&run.signer(), error).context("run", run.name());
+        fill(inner, &run, key).await.map_err(judged)?;
     }
     Ok(run)
 }
@@ -249,7 +238,11 @@ async fn opened(inner: &Inner, cache: &Arc<IndexCache>, name: RunName, key: &Key
             TailEnd::Longer(longer) => end = inner.storage.get_range(key, longer).await?,
         }
     };
-    let run = RunReader::from_tail(cache, keys(), &tail, length, &key_of)?;
+    let judged = |error| match signer_of(&tail) {
+        Some(signer) => inner.signers.judge(&signer, error),
+        None => error,
+    };
+    let run = RunReader::from_tail(cache, keys(), &tail, length, &key_of).map_err(judged)?;
     if length <= SMALL_RUN {
         let mut filler = run.fill();
         // A damaged block is found again, and told, by whoever needs it.

@@ -137,9 +137,9 @@ fn split(tail: &[u8]) -> Option<Tail<'_>> {
     fits.then_some(Tail { sealed, salt: *salt, signer: SignerId(*signer), signature })
 }
 
-/// Who signed a run, as its last bytes say.
-pub(crate) fn signer_of(end: &[u8]) -> Option<SignerId> {
-    let (rest, _) = end.split_last_chunk::<{ SIGNATURE_LEN + 4 + 8 }>()?;
+/// Who signed a run, as its tail says.
+pub(crate) fn signer_of(tail: &[u8]) -> Option<SignerId> {
+    let (rest, _) = tail.split_last_chunk::<{ SIGNATURE_LEN + 4 + 8 }>()?;
     rest.last_chunk::<16>().map(|signer| SignerId(*signer))
 }
 

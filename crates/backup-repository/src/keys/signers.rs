@@ -111,12 +111,19 @@ impl Signers {
     }
 
     /// Whether a run's signer still counts when it says what is stored.
-    pub(crate) fn is_revoked(&self, signer: &SignerId) -> bool {
+    fn is_revoked(&self, signer: &SignerId) -> bool {
         self.writers.get(signer).is_some_and(|writer| writer.revoked.is_some())
     }
 
+    /// What is wrong with a run of this signer. Others who say that a newer version wrote it are believed: then it is not
+    /// for this version to delete. Of who was revoked it is damage.
+    pub(crate) fn judge(&self, signer: &SignerId, error: Error) -> Error {
+        let is_lie = error.kind() == ErrorKind::Unsupported && self.is_revoked(signer);
+        if is_lie { error.with_kind(ErrorKind::Damaged) } else { error }
+    }
+
     pub(crate) fn is_trusted(&self, run: &RunReader) -> bool {
-        self.writers.get(&run.signer()).is_none_or(|writer| writer.revoked.is_none())
+        !self.is_revoked(&run.signer())
     }
 }
 

@@ -10,11 +10,11 @@ use super::mark::{Marking, Marks};
 use crate::fetch::Fetcher;
 use crate::format::ids::{PackName, RunName};
 use crate::index::{IndexCache, IndexSet, RunReader};
-use crate::locate::{self, Locator};
+use crate::locate::{self, Locator, is_unreadable};
 use crate::protocol::{PackId, Standing};
 use crate::pull::Blocks;
 use crate::repository::Inner;
-use backup_core::{Error, ErrorKind, Event, Observer, Result, Stop};
+use backup_core::{Error, ErrorKind, Event, Key, Observer, Result, Stop};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -142,29 +142,21 @@ impl Marker<'_> {
     async fn open(&self, runs: &[ListedRun]) -> Result<Opened> {
         let mut opened = Opened::default();
         for ListedRun { name, key, length } in runs {
-            match locate::bring(self.inner, self.cache, *name, key, *length, true).await {
-                Ok(run) => match self.sound(run).await {
-                    Ok(run) => opened.runs.push(run),
-                    Err(error) if locate::is_unbelievable(self.inner, key, *length, &error).await? => {
-                        opened.broken.push((*name, error));
-                    }
-                    Err(error) => return Err(advised(error)),
-                },
-                Err(error) if locate::is_unbelievable(self.inner, key, *length, &error).await? => {
-                    opened.broken.push((*name, error));
-                }
+            match self.believed(*name, key, *length).await {
+                Ok(run) => opened.runs.push(run),
+                Err(error) if is_unreadable(&error) => opened.broken.push((*name, error)),
                 Err(error) => return Err(advised(error)),
             }
         }
         Ok(opened)
     }
 
-    /// A run of somebody who was revoked is read through before it is believed.
-    async fn sound(&self, run: RunReader) -> Result<Arc<RunReader>> {
-        let run = Arc::new(run);
+    /// A run, brought here. One of somebody who was revoked is read through before it is believed.
+    async fn believed(&self, name: RunName, key: &Key, length: u64) -> Result<Arc<RunReader>> {
+        let run = Arc::new(locate::bring(self.inner, self.cache, name, key, length, true).await?);
         if !self.inner.signers.is_trusted(&run) {
             let locator = Locator::with(self.inner.clone(), Arc::new(IndexSet::new(vec![run.clone()])));
-            facts::read_through(&locator).await?;
+            facts::read_through(&locator).await.map_err(|error| self.inner.signers.judge(&run.signer(), error))?;
         }
         Ok(run)
     }
@@ -173,15 +165,13 @@ impl Marker<'_> {
     async fn condemned(&self, run: ListedRun) -> Result<RunFacts> {
         let ListedRun { name, key, length } = run;
         let read = async {
-            let run = locate::bring(self.inner, self.cache, name, &key, length, false).await?;
-            let locator = Locator::with(self.inner.clone(), Arc::new(IndexSet::new(vec![Arc::new(run)])));
-            facts::packs_of(&locator).await
+            let run = Arc::new(locate::bring(self.inner, self.cache, name, &key, length, false).await?);
+            let locator = Locator::with(self.inner.clone(), Arc::new(IndexSet::new(vec![run.clone()])));
+            facts::packs_of(&locator).await.map_err(|error| self.inner.signers.judge(&run.signer(), error))
         };
         match read.await {
             Ok(facts) => Ok(facts.into_iter().next().unwrap_or(RunFacts { name, packs: Vec::new() })),
-            Err(error) if locate::is_unbelievable(self.inner, &key, length, &error).await? => {
-                Ok(RunFacts { name, packs: Vec::new() })
-            }
+            Err(error) if is_unreadable(&error) => Ok(RunFacts { name, packs: Vec::new() }),
             Err(error) => Err(advised(error)),
         }
     }

@@ -10,7 +10,7 @@ use super::listing::{self, ListedRun, MarkedSnapshot};
 use super::{PruneOptions, PruneReport, delete, merge};
 use crate::format::ids::{Kind, PackName, SessionId};
 use crate::index::IndexCache;
-use crate::locate::{self};
+use crate::locate;
 use crate::protocol::{
     ListedSession, ListedSnapshot, Object, Outcome, Outlook, PackId, Prune, PruneTask, Record, Removal,
 };
@@ -288,7 +288,7 @@ impl<'a> Pass<'a> {
         let packs: Vec<(Removal, u64)> = removals
             .iter()
             .filter_map(|removal| match removal {
-                Removal::Pack(pack) => Some((*removal, self.packs.get(&PackName::from(*pack)).copied().unwrap_or(0))),
+                Removal::Pack(pack) => Some((*removal, self.length(pack))),
                 _ => None,
             })
             .collect();
@@ -313,14 +313,13 @@ impl<'a> Pass<'a> {
     fn foretell(&self, report: &mut PruneReport) {
         let machine = self.held.machine();
         let Outlook { delete, condemn, repack, rescue, merge } = machine.outlook();
-        let length = |pack: &PackId| self.packs.get(&PackName::from(*pack)).copied().unwrap_or(0);
         report.packs = self.packs.len() as u64;
         report.bytes = self.packs.values().sum();
         report.packs_left = self.marked.as_ref().map_or(0, |marked| marked.packs_left);
         if self.options.dry_run {
             self.count_condemned(&condemn.packs, report);
             let packs = delete.iter().filter_map(|removal| match removal {
-                Removal::Pack(pack) => Some(length(pack)),
+                Removal::Pack(pack) => Some(self.length(pack)),
                 _ => None,
             });
             (report.packs_deleted, report.bytes_deleted) = packs.fold((0, 0), |(n, sum), bytes| (n + 1, sum + bytes));
@@ -329,10 +328,14 @@ impl<'a> Pass<'a> {
         }
     }
 
+    /// Bytes of a listed pack.
+    fn length(&self, pack: &PackId) -> u64 {
+        self.packs.get(&PackName::from(*pack)).copied().unwrap_or(0)
+    }
+
     fn count_condemned(&self, packs: &[PackId], report: &mut PruneReport) {
-        let length = |pack: &PackId| self.packs.get(&PackName::from(*pack)).copied().unwrap_or(0);
         report.packs_condemned += packs.len() as u64;
-        report.bytes_condemned += packs.iter().map(length).sum::<u64>();
+        report.bytes_condemned += packs.iter().map(|pack| self.length(pack)).sum::<u64>();
     }
 
     /// What is left after the pass.

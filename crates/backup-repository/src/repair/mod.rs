@@ -99,10 +99,7 @@ impl Work<'_> {
             self.upkeep.check()?;
             let task = self.machine.next()?;
             if self.stop.is_stopped() && !matches!(task, RepairTask::Write(WriterTask::Create(_) | WriterTask::Done)) {
-                return Err(Error::new(
-                    ErrorKind::Cancelled,
-                    "the repair was stopped; what it has listed stays listed",
-                ));
+                return Err(stopped());
             }
             match task {
                 RepairTask::ListSessions => self.wait().await?,
@@ -181,7 +178,7 @@ impl Work<'_> {
             }
             match self.rows_of(name, &key, length).await {
                 Ok(rows) => rows.into_iter().for_each(|(pack, rows)| *listed.entry(pack).or_default() += rows),
-                Err(error) if locate::is_unbelievable(&self.inner, &key, length, &error).await? => {
+                Err(error) if locate::is_unreadable(&error) => {
                     let because = crate::push::chain(&error);
                     self.observer.event(Event::Warning(format!("index run {name} cannot be read: {because}")));
                     // Else this machine would go on with its copy, and nobody would take the damaged one away.
@@ -206,16 +203,16 @@ impl Work<'_> {
 
     /// How many chunks of each pack a run lists, the whole of which can be read.
     async fn rows_of(&self, name: RunName, key: &backup_core::Key, length: u64) -> Result<HashMap<PackName, u64>> {
-        let run = locate::bring(&self.inner, &self.scratch, name, key, length, true).await?;
-        let index = Arc::new(crate::index::IndexSet::new(vec![Arc::new(run)]));
+        let run = Arc::new(locate::bring(&self.inner, &self.scratch, name, key, length, true).await?);
+        let index = Arc::new(crate::index::IndexSet::new(vec![run.clone()]));
         let locator = locate::Locator::with(self.inner.clone(), index);
-        packs::rows_by_pack(&locator).await
+        packs::rows_by_pack(&locator).await.map_err(|error| self.inner.signers.judge(&run.signer(), error))
     }
 
     fn may_go_on(&self) -> Result<()> {
         self.upkeep.check()?;
         if self.stop.is_stopped() {
-            return Err(Error::new(ErrorKind::Cancelled, "the repair was stopped; what it has listed stays listed"));
+            return Err(stopped());
         }
         Ok(())
     }
@@ -268,4 +265,8 @@ impl Work<'_> {
             self.upkeep.over();
         }
     }
+}
+
+fn stopped() -> Error {
+    Error::new(ErrorKind::Cancelled, "the repair was stopped; what it has listed stays listed")
 }

@@ -17,6 +17,19 @@ fn leading_parts_can_be_left_out() {
     let parts = depth(&world.path("src")).to_string();
     world.ok(["pull", "--repo", "repo", "latest", "--into", "out", "--strip-components", &parts]);
     trees::assert_same(&world.path("src"), &world.path("out"));
+
+    let ran = world.run(["pull", "--repo", "repo", "latest", "--into", "none", "--strip-components", "99"]);
+    assert_eq!(ran.code, 3, "{ran}");
+    assert!(ran.err.contains("sea.jpg: no component of its path is left"), "{ran}");
+}
+
+#[test]
+fn what_failed_is_said_once() {
+    let world = World::with_repository();
+    world.file("src/x", "stored");
+    world.ok(["push", "--repo", "repo", "src"]);
+    let ran = world.run(["pull", "--repo", "repo", "latest", "--into", "src/x"]);
+    assert_eq!((ran.code, ran.err.matches("File exists").count()), (1, 1), "{ran}");
 }
 
 #[test]

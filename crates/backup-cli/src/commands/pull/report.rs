@@ -2,7 +2,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::screen::{bytes, count, duration, tame};
-use backup_core::{Failed, Outcome, PullReport, Summary, Totals};
+use backup_core::{ErrorKind, Failed, Outcome, PullReport, Summary, Totals};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -43,7 +43,7 @@ impl Report<'_> {
         let report = match ended {
             Ok(report) => report,
             Err(failed) => {
-                self.name_failures(&failed.report);
+                self.name_failures(&failed.report, Some(failed.error.kind()));
                 let failure = Failure::from(failed.error);
                 return Err(if failure.exit == Exit::Interrupted {
                     failure.hint(format!(
@@ -55,7 +55,7 @@ impl Report<'_> {
                 });
             }
         };
-        self.name_failures(&report);
+        self.name_failures(&report, None);
         let screen = self.context.screen();
         if screen.is_json() {
             self.json(&report)?;
@@ -80,7 +80,8 @@ impl Report<'_> {
         }
     }
 
-    fn name_failures(&self, report: &PullReport) {
+    /// `ends_with` is what the whole failed with: of one component, that need not be said twice.
+    fn name_failures(&self, report: &PullReport, ends_with: Option<ErrorKind>) {
         let screen = self.context.screen();
         let limit = if screen.is_verbose() || screen.is_json() { usize::MAX } else { MAX_NAMED };
         for component in &report.components {
@@ -103,6 +104,7 @@ impl Report<'_> {
                         ));
                     }
                 }
+                Err(failure) if report.components.len() == 1 && ends_with == Some(failure.kind) => {}
                 Err(failure) => screen.warn(format_args!("{} did not come to its end: {failure}", component.name)),
             }
         }

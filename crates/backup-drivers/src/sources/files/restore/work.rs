@@ -107,7 +107,12 @@ impl Work {
 
     fn entry(&mut self, number: u64, entry: &Entry) -> Result<(), Trouble> {
         let components: Vec<Cow<'_, [u8]>> = entry.path.components().collect();
-        let Some(below) = components.get(self.strip..) else { return Ok(()) };
+        // Directories above what is left are not made; of anything else it has to be said that it is not restored.
+        let below = match components.get(self.strip..) {
+            Some(below) => below,
+            None if entry.kind == EntryKind::Directory => return Ok(()),
+            None => &[],
+        };
         if let Some(bad) = components.iter().find(|name| !is_safe(name)) {
             return Err(format!("not a name for a file: \"{}\"", bad.escape_ascii()).into());
         }

@@ -1,8 +1,7 @@
 //! Disks that are full, read-only or damaged, wherever one is written to.
 
-use crate::prunes::noise;
 use crate::trees::assert_same;
-use crate::world::{Ran, World};
+use crate::world::{Ran, World, noise};
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! Every bad input has its exit code, a message that says what is wrong, and loses nothing.
 
-use crate::world::World;
+use crate::world::{World, noise};
 use std::fs;
 
 fn refused(world: &World, code: i32, says: &str, arguments: &[&str]) {
@@ -133,6 +133,28 @@ fn damaged_content_ends_with_4_and_spares_the_rest() {
     assert!(findings.iter().all(|finding| finding["affects"] == serde_json::json!([bad])), "{check}");
     let text = world.run(["check", "--repo", "repo", "--read-data=100%"]);
     assert!(text.text().contains(name) && text.text().contains(bad.as_str()), "{text}");
+}
+
+#[test]
+fn of_a_pack_that_was_cut_short_what_is_left_is_restored() {
+    let world = World::with_repository();
+    for file in 0..8 {
+        world.file(format!("src/{file}"), noise(file, 500_000));
+    }
+    world.ok(["push", "--repo", "repo", "src"]);
+    let packs = files_below(&world.path("repo/packs"));
+    let pack = packs.iter().max_by_key(|pack| fs::metadata(pack).unwrap().len()).unwrap();
+    let length = fs::metadata(pack).unwrap().len();
+    assert!(length >= 4_000_000, "they are in one pack");
+    fs::OpenOptions::new().write(true).open(pack).unwrap().set_len(length * 6 / 10).unwrap();
+
+    let ran = world.run(["pull", "--repo", "repo", "latest", "--into", "out"]);
+    assert_eq!(ran.code, 4, "{ran}");
+    let restored: Vec<u64> = (0..8).filter(|file| world.pulled("out", &format!("src/{file}")).exists()).collect();
+    assert!((3..=5).contains(&restored.len()), "{restored:?} {ran}");
+    for file in restored.iter().map(|file| format!("src/{file}")) {
+        assert_eq!(fs::read(world.pulled("out", &file)).unwrap(), fs::read(world.path(&file)).unwrap(), "{file}");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A push that is killed, and one that another process runs meanwhile.
 
-use crate::world::{Ran, World};
+use crate::world::{Ran, World, noise};
 use rustix::fs::{CWD, Mode, mkfifoat};
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -8,18 +8,6 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 const MB: u64 = 1 << 20;
-
-/// Bytes that cannot be compressed.
-fn noise(length: u64) -> Vec<u8> {
-    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-    let words = (0..length / 8).flat_map(|_| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    });
-    words.collect()
-}
 
 /// A push of a program's output that does not end before the file is dropped.
 fn held_push(world: &World, script: &str) -> (Child, File) {
@@ -63,7 +51,7 @@ fn wait_until(what: &str, is_so: impl Fn() -> bool) {
 #[test]
 fn what_a_killed_push_has_stored_is_not_sent_again() {
     let world = World::with_repository();
-    let data = noise(72 * MB);
+    let data = noise(1, 72 << 20);
     world.file("data", &data);
     let (mut push, held) = held_push(&world, "cat data");
     wait_until("two packs are stored", || files_below(world.path("repo/packs")).len() >= 2);

@@ -1,22 +1,10 @@
 //! Freeing what is forgotten, and being killed at it.
 
-use crate::world::World;
+use crate::world::{World, noise};
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
-
-/// Bytes that do not compress, of a generator with this seed.
-pub(crate) fn noise(seed: u64, bytes: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state
-    };
-    (0..bytes.div_ceil(8)).flat_map(|_| next().to_le_bytes()).take(bytes).collect()
-}
 
 fn packs(repository: &Path) -> u64 {
     let folders = fs::read_dir(repository.join("packs")).unwrap().map(|folder| folder.unwrap().path());

@@ -2,7 +2,7 @@ use super::batch::Fetched;
 use super::hands::Hands;
 use crate::format::ids::ChunkId;
 use crate::meta::{Content, ListBuilder, MAX_INLINE_CHUNKS, content_bytes};
-use backup_core::{Entry, FileReader, Result};
+use backup_core::{Entry, Error, ErrorKind, FileReader, Result};
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
@@ -108,8 +108,11 @@ pub(crate) fn read_file(hands: &mut Hands<'_>, listed: &Entry, open: Result<Box<
         Err(error) => return Ok(Fetched::Failed(chain(&error))),
     };
     let mut own_error = None;
+    let shared = hands.shared;
     let read = read_chunks(hands, listed.size_bytes, &mut |buffer| {
-        reader.read(buffer).inspect_err(|error| own_error = Some(chain(error)))
+        let given_up = || Err(Error::new(ErrorKind::Cancelled, "the push was given up"));
+        let read = if shared.reads_on() { reader.read(buffer) } else { given_up() };
+        read.inspect_err(|error| own_error = Some(chain(error)))
     });
     let (chunks, bytes) = match (read, own_error) {
         (Ok(read), _) => read,

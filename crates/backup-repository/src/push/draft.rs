@@ -23,7 +23,7 @@ use backup_core::{
 };
 use futures_util::future::{Either, select};
 use std::pin::pin;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime};
 use tokio::sync::{Notify, Semaphore};
@@ -99,6 +99,7 @@ fn share(
         data,
         metadata: MetadataStore::new(inner.keys.clone(), known, metadata, inner.options.level)?,
         failure,
+        given_up: AtomicBool::new(false),
         stats,
         observer,
         jobs: Arc::new(Semaphore::new(32 * threads)),
@@ -185,11 +186,7 @@ impl Draft for RepositoryDraft {
     async fn commit(mut self: Box<Self>) -> Result<Committed> {
         let shared = self.engine.shared.clone();
         self.checkpoints.close().await?;
-        let threads = self.engine.close();
-        // Panics inside them were caught and recorded.
-        let joined =
-            tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join()))).await;
-        joined.map_err(|e| Error::new(ErrorKind::Internal, "the engine panicked: please report").source(e))?;
+        self.engine.close().await?;
         shared.failure.check()?;
         let mut publisher = self.publisher.lock().await;
         publisher.publish(&shared).await?;
@@ -211,10 +208,7 @@ impl Draft for RepositoryDraft {
     async fn abort(mut self: Box<Self>) -> Result<()> {
         self.checkpoints.close().await?;
         let shared = self.engine.shared.clone();
-        let threads = self.engine.close();
-        let joined =
-            tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join()))).await;
-        joined.map_err(|e| Error::new(ErrorKind::Internal, "the engine panicked: please report").source(e))?;
+        self.engine.give_up().await?;
         // What is stored already stands in a run, so that the next push need not send it again.
         let published = self.publisher.lock().await.publish(&shared).await;
         let ended = match published {

@@ -11,7 +11,7 @@ use crate::crypto::DomainKeys;
 use crate::pack::{PackWriter, PlainSegment};
 use backup_core::{Error, ErrorKind, Event, Observer, Result};
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use tokio::sync::{Notify, Semaphore};
@@ -42,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) data: PackWriter,
     pub(crate) metadata: MetadataStore,
     pub(crate) failure: Arc<Failure>,
+    /// No file is read any further; what was read is still stored.
+    pub(crate) given_up: AtomicBool,
     pub(crate) stats: Counters,
     pub(crate) observer: Arc<dyn Observer>,
     /// Jobs under way.
@@ -52,6 +54,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// Whether reading is still of use.
+    pub(crate) fn reads_on(&self) -> bool {
+        !self.given_up.load(Ordering::Relaxed) && !self.failure.is_set()
+    }
+
     /// An empty segment, with memory of one that was stored if there is one.
     pub(crate) fn spare_segment(&self) -> PlainSegment {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
@@ -102,10 +109,24 @@ impl Engine {
         Ok(engine)
     }
 
-    /// No more work will come: the threads end once what there is is done. Joining them blocks.
-    pub(crate) fn close(&mut self) -> Vec<JoinHandle<()>> {
+    /// No more work will come: waits until what there is is done.
+    ///
+    /// # Errors
+    /// `Internal` when that panicked. Panics inside the threads are caught and recorded as the push's failure.
+    pub(crate) async fn close(&mut self) -> Result<()> {
         self.shared.queue.close();
-        std::mem::take(&mut self.threads)
+        let threads = std::mem::take(&mut self.threads);
+        let joined = tokio::task::spawn_blocking(|| threads.into_iter().for_each(|thread| drop(thread.join()))).await;
+        joined.map_err(|e| Error::new(ErrorKind::Internal, "the engine panicked: please report").source(e))
+    }
+
+    /// As [`Engine::close`], but nothing more is read: files that are being read, or wait for it, have failed.
+    ///
+    /// # Errors
+    /// As for [`Engine::close`].
+    pub(crate) async fn give_up(&mut self) -> Result<()> {
+        self.shared.given_up.store(true, Ordering::Relaxed);
+        self.close().await
     }
 }
 
@@ -138,7 +159,7 @@ fn read_job(hands: &mut Hands<'_>, job: &Job) -> Result<()> {
     let mut result = Ok(());
     for number in &job.entries {
         let fetched = match (&result, job.arrivals.batch.get(*number)) {
-            (Ok(()), Some(listed)) if !shared.failure.is_set() => {
+            (Ok(()), Some(listed)) if shared.reads_on() => {
                 let read =
                     std::panic::catch_unwind(AssertUnwindSafe(|| read_file(hands, listed, job.opener.open(*number))));
                 match read {
@@ -150,7 +171,7 @@ fn read_job(hands: &mut Hands<'_>, job: &Job) -> Result<()> {
                     Err(_) => Fetched::Failed("reading it panicked: please report".into()),
                 }
             }
-            _ => Fetched::Failed("the push failed".into()),
+            _ => Fetched::Failed("the push was given up".into()),
         };
         if let Fetched::Read { entry, .. } = &fetched {
             files += 1;

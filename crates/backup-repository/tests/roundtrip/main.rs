@@ -5,6 +5,7 @@
 mod ahead;
 mod damage;
 mod fatal;
+mod given_up;
 mod memory;
 mod overtaken;
 

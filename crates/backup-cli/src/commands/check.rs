@@ -54,9 +54,11 @@ fn show(screen: &Screen, report: &Report) -> Result<()> {
     out.done()?;
     let checked: Vec<String> = report.checked.iter().map(|(kind, number)| counted(*number, kind)).collect();
     screen.note(format_args!("checked {}", checked.join(", ")));
-    if report.is_clean() {
-        screen.note("no damage found");
-    }
+    screen.note(if report.is_clean() {
+        "no damage found"
+    } else {
+        "all else can be restored; `backup repair index` finds again what packs hold and no index run lists"
+    });
     Ok(())
 }
 

@@ -4,3 +4,6 @@ pub mod connections;
 pub mod destination;
 pub mod sources;
 pub mod storage;
+mod told;
+
+pub use told::Told;

@@ -10,14 +10,10 @@ use crate::session::new_id;
 use crate::{OwnerIdentity, PruneOptions, RepositoryOptions, WriterSpec, new_identity};
 use backup_core::*;
 use backup_storage::Memory;
-use memory::{MemoryCapture, Tree, file, path};
+use backup_testkit::memory::{self, MemoryCapture, Tree, file, path};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-
-#[allow(dead_code, reason = "shared with other tests")]
-#[path = "../tests/roundtrip/memory.rs"]
-pub(crate) mod memory;
 
 struct Place {
     storage: Arc<Memory>,

@@ -2,6 +2,7 @@
 
 pub mod connections;
 pub mod destination;
+pub mod memory;
 pub mod sources;
 pub mod storage;
 mod told;

@@ -11,10 +11,10 @@ use crate::locate::{Locator, next};
 use crate::protocol::Object;
 use crate::repository::{Inner, Repository};
 use crate::session::{create_record, is_valid, key_of, new_id};
-use crate::tests::memory::{MemoryCapture, Tree, file, path, push};
 use crate::{ChunkId, Kind, PackName, RepositoryOptions, RunName, SessionObject, WriterSpec, new_identity};
 use backup_core::*;
 use backup_storage::Memory;
+use backup_testkit::memory::{MemoryCapture, Tree, file, path, pull, push};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -227,7 +227,7 @@ async fn a_run_that_lies_of_chunks_keeps_nobody_from_their_whole_copies() {
                 place.owner().await.revoke_writer(&liar.0.signing.verifying().unwrap().id()).await.unwrap();
             }
             let reader = place.owner().await;
-            let (pulled, lost) = crate::tests::memory::pull(&reader, &stored, &Selection::default()).await.unwrap();
+            let (pulled, lost) = pull(&reader, &stored, &Selection::default()).await.unwrap();
             assert!(lost.is_empty(), "{number} {is_revoked} {lost:?}");
             for (path, file) in &tree {
                 assert!(*pulled[path].1.as_ref().unwrap() == file.bytes(), "{number} {is_revoked} {path}");
@@ -260,10 +260,10 @@ async fn a_damaged_block_of_a_run_keeps_nobody_from_what_others_say() {
     let (same, own): (Vec<_>, Vec<_>) =
         runs.into_iter().map(|(key, _)| key).partition(|key| RunName::from_key(key).unwrap().0.session.0 == [0; 16]);
     assert_eq!((same.len(), own.len()), (2, 2));
-    let pull = async || crate::tests::memory::pull(&place.owner().await, &stored, &Selection::default()).await;
+    let pulled = async || pull(&place.owner().await, &stored, &Selection::default()).await;
     for key in &same {
         place.damage_first_block(key).await;
-        let (pulled, lost) = pull().await.unwrap();
+        let (pulled, lost) = pulled().await.unwrap();
         assert!(lost.is_empty(), "{lost:?}");
         assert_eq!(pulled[&path("f")].1.as_ref().unwrap(), b"what is listed twice");
     }
@@ -272,7 +272,7 @@ async fn a_damaged_block_of_a_run_keeps_nobody_from_what_others_say() {
     let whole = crate::locate::load(&owner.0, &cache, false, &|_| true).await.unwrap();
     let data = whole.runs().iter().find(|run| run.kind() == Kind::Data && own.contains(&run.name().key().unwrap()));
     place.damage_first_block(&data.unwrap().name().key().unwrap()).await;
-    let (pulled, _) = pull().await.unwrap();
+    let (pulled, _) = pulled().await.unwrap();
     let error = pulled[&path("f")].1.as_ref().unwrap_err();
     assert!(error.contains("index run"), "{error}");
 }
@@ -298,7 +298,7 @@ async fn a_lying_member_voids_later_backups_until_it_is_revoked() {
     assert_eq!(mended.stats.bytes_added, content.len() as u64);
     // Who asks for the chunk now finds the copy that is there, also for the snapshot from before.
     for id in [&voided.summary.id, &mended.summary.id] {
-        let (pulled, _) = crate::tests::memory::pull(&place.owner().await, id, &Selection::default()).await.unwrap();
+        let (pulled, _) = pull(&place.owner().await, id, &Selection::default()).await.unwrap();
         assert_eq!(pulled[&path("f")].1.as_ref().unwrap(), content.as_bytes());
     }
 }
@@ -312,13 +312,7 @@ async fn a_writers_run_replaces_no_other() {
     let writer = place.hostile(WriterSpec::default()).await;
     let replaces = victims.iter().filter_map(|(key, _)| RunName::from_key(key)).collect();
     lie(&writer.0, ChunkId([1; 20]), 1, replaces).await;
-    assert!(
-        crate::tests::memory::pull(&place.owner().await, &stored.summary.id, &Selection::default())
-            .await
-            .unwrap()
-            .1
-            .is_empty()
-    );
+    assert!(pull(&place.owner().await, &stored.summary.id, &Selection::default()).await.unwrap().1.is_empty());
     let findings = place.findings().await;
     assert!(findings.len() == 1 && findings[0].problem.contains("replaces"), "{findings:?}");
 }

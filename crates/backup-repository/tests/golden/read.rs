@@ -1,9 +1,9 @@
 use super::content::{NAMES, tree};
 use super::make::{PASSPHRASE, SSH};
-use super::memory::{MemoryCapture, assert_same, pull, push};
 use backup_core::*;
 use backup_repository::*;
 use backup_storage::Directory;
+use backup_testkit::memory::{MemoryCapture, assert_same, pull, push};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;

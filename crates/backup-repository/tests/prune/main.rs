@@ -4,16 +4,13 @@
 
 mod bounded;
 mod damaged;
-#[allow(dead_code, reason = "other tests use the rest")]
-#[path = "../roundtrip/memory.rs"]
-mod memory;
 mod sequences;
 mod unlisted;
 
 use backup_core::*;
 use backup_repository::*;
 use backup_storage::Memory;
-use memory::*;
+use backup_testkit::memory::*;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,12 +47,6 @@ impl Place {
     }
 }
 
-fn noise(seed: u64, len: usize) -> Vec<u8> {
-    let mut bytes = vec![0; len];
-    blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
-    bytes
-}
-
 /// Files of noise that cannot be made smaller, named and filled after their seeds.
 fn tree(seeds: impl IntoIterator<Item = u64>) -> Tree {
     let files = seeds.into_iter().map(|seed| (path(&format!("f{seed:05}")), file(noise(seed, 20_000), 1)));
@@ -72,12 +63,6 @@ async fn prune(repository: &Repository, options: &PruneOptions) -> Result<PruneR
 
 async fn store(repository: &Repository, tree: &Tree) -> BackupId {
     push(repository, "n", MemoryCapture::new(tree, 4096)).await.unwrap().0.summary.id
-}
-
-async fn assert_whole(repository: &Repository, id: &BackupId, tree: &Tree) {
-    let (pulled, lost) = pull(repository, id, &Selection::default()).await.unwrap();
-    assert!(lost.is_empty(), "{lost:?}");
-    assert_same(tree, &pulled);
 }
 
 async fn assert_clean(repository: &Repository) {
@@ -146,11 +131,7 @@ async fn a_push_that_was_under_way_keeps_what_it_relies_on() {
     assert!(report.waiting[0].contains("sessions are over"), "{report:?}");
     let before = place.bytes("packs/").await;
 
-    let mut ingest = draft.component(ComponentSpec::new("files", SourceDescription::new("memory"))).await.unwrap();
-    let mut capture = MemoryCapture::new(&old, 4096);
-    let batch = capture.list().await.unwrap().unwrap();
-    let wanted = ingest.want(batch).await.unwrap();
-    capture.fetch(wanted, ingest.contents()).await.unwrap();
+    let ingest = send(&mut *draft, &mut MemoryCapture::new(&old, 4096)).await.unwrap();
     draft.accept(ingest, Outcome::default()).await.unwrap();
     let second = draft.commit().await.unwrap().summary.id;
     assert!(place.bytes("packs/").await - before < 10_000, "nothing of it was sent again");
@@ -201,11 +182,7 @@ async fn a_dead_session_is_ended_when_its_lease_has_lapsed() {
     let kept = store(&repository, &tree(0..3)).await;
     {
         let mut draft = repository.begin(Spec::new("dead", "h"), Arc::new(Silent)).await.unwrap();
-        let mut ingest = draft.component(ComponentSpec::new("files", SourceDescription::new("memory"))).await.unwrap();
-        let mut capture = MemoryCapture::new(&tree(50..300), 4096);
-        let batch = capture.list().await.unwrap().unwrap();
-        let wanted = ingest.want(batch).await.unwrap();
-        capture.fetch(wanted, ingest.contents()).await.unwrap();
+        let _ingest = send(&mut *draft, &mut MemoryCapture::new(&tree(50..300), 4096)).await.unwrap();
         // Until some packs are stored.
         while place.bytes("packs/").await < 1_000_000 {
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -3,15 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "these are tests")]
 
 mod divided;
-#[allow(dead_code, reason = "other tests use the rest")]
-#[path = "../roundtrip/memory.rs"]
-mod memory;
 
 use backup_core::*;
 use backup_repository::*;
 use backup_storage::Memory;
+use backup_testkit::memory::*;
 use backup_testkit::storage::{Call, FaultPlan, Faulty, Method, Moment};
-use memory::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
@@ -50,12 +47,6 @@ impl Place {
     }
 }
 
-fn noise(seed: u64, len: usize) -> Vec<u8> {
-    let mut bytes = vec![0; len];
-    blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
-    bytes
-}
-
 fn tree(seeds: std::ops::Range<u64>) -> Tree {
     seeds.map(|seed| (path(&format!("f{seed:05}")), file(noise(seed, 20_000), 1))).collect()
 }
@@ -76,12 +67,6 @@ async fn prune(repository: &Repository) -> Result<PruneReport> {
 async fn is_clean(repository: &Repository) -> bool {
     let options = CheckOptions::default().with_read(ReadData::All);
     repository.check(options, Arc::new(Silent)).await.unwrap().is_clean()
-}
-
-async fn assert_whole(repository: &Repository, id: &BackupId, tree: &Tree) {
-    let (pulled, lost) = pull(repository, id, &Selection::default()).await.unwrap();
-    assert!(lost.is_empty(), "{lost:?}");
-    assert_same(tree, &pulled);
 }
 
 #[tokio::test(flavor = "multi_thread")]

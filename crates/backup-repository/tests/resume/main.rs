@@ -2,14 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "these are tests")]
 
-#[allow(dead_code, reason = "the round trips use more of it")]
-#[path = "../roundtrip/memory.rs"]
-mod memory;
 mod ordinary;
 mod place;
 
 use backup_core::*;
-use memory::*;
+use backup_testkit::memory::*;
 use place::*;
 use std::fs;
 use std::sync::Arc;

@@ -1,10 +1,10 @@
 //! A repository whose pushes are interrupted.
 
-use super::memory::*;
 use async_trait::async_trait;
 use backup_core::*;
 use backup_repository::*;
 use backup_storage::Memory;
+use backup_testkit::memory::*;
 use backup_testkit::storage::{Counting, Crashing, Method};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -26,12 +26,7 @@ pub struct Place {
 
 /// Content of which each file is a pack or more.
 pub fn tree(files: u64) -> Tree {
-    let noise = |seed: u64| {
-        let mut bytes = vec![0; 1_200_000];
-        blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
-        bytes
-    };
-    (0..files).map(|i| (path(&format!("file {i:03}")), file(noise(i), 1))).collect()
+    (0..files).map(|i| (path(&format!("file {i:03}")), file(noise(i, 1_200_000), 1))).collect()
 }
 
 pub fn options() -> RepositoryOptions {
@@ -130,9 +125,7 @@ impl Place {
     pub async fn assert_whole(&self, tree: &Tree, snapshots: &[&BackupId]) {
         let elsewhere = self.open_without_cache(self.storage.clone()).await;
         for id in snapshots {
-            let (pulled, lost) = pull(&elsewhere, id, &Selection::default()).await.unwrap();
-            assert!(lost.is_empty());
-            assert_same(tree, &pulled);
+            assert_whole(&elsewhere, id, tree).await;
         }
         let options = CheckOptions::default().with_read(ReadData::All);
         let report = elsewhere.check(options, Arc::new(Silent)).await.unwrap();

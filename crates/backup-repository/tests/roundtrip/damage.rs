@@ -1,10 +1,10 @@
 //! Every object of a small repository, damaged in every way: check names it, pull gives no wrong byte.
 
-use super::memory::*;
-use super::{Place, noise};
+use super::Place;
 use backup_core::*;
 use backup_repository::*;
 use backup_storage::Memory;
+use backup_testkit::memory::*;
 use std::sync::Arc;
 
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -5,13 +5,12 @@
 mod ahead;
 mod damage;
 mod fatal;
-mod memory;
 mod overtaken;
 
 use backup_core::*;
 use backup_repository::*;
 use backup_storage::Memory;
-use memory::*;
+use backup_testkit::memory::*;
 use std::sync::Arc;
 
 struct Place {
@@ -39,12 +38,6 @@ impl Place {
     async fn open(&self, options: RepositoryOptions) -> Repository {
         Repository::open(self.storage.clone(), &self.identity, options).await.unwrap()
     }
-}
-
-fn noise(seed: u64, len: usize) -> Vec<u8> {
-    let mut bytes = vec![0; len];
-    blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
-    bytes
 }
 
 fn sample() -> Tree {
@@ -180,11 +173,7 @@ async fn a_push_that_is_dropped_leaves_no_snapshot() {
     let (_place, repository) = Place::new().await;
     let tree = sample();
     let mut draft = repository.begin(Spec::new("n", "h"), Arc::new(Silent)).await.unwrap();
-    let mut ingest = draft.component(ComponentSpec::new("files", SourceDescription::new("memory"))).await.unwrap();
-    let mut capture = MemoryCapture::new(&tree, 4096);
-    let batch = capture.list().await.unwrap().unwrap();
-    let wanted = ingest.want(batch).await.unwrap();
-    capture.fetch(wanted, ingest.contents()).await.unwrap();
+    let ingest = send(&mut *draft, &mut MemoryCapture::new(&tree, 4096)).await.unwrap();
     drop((ingest, draft));
     assert!(repository.list().await.unwrap().is_empty());
     let (first, _, _) = push(&repository, "n", MemoryCapture::new(&tree, 4096)).await.unwrap();

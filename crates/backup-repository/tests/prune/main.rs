@@ -4,6 +4,8 @@
 
 mod bounded;
 mod damaged;
+#[path = "../common/place.rs"]
+mod place;
 mod sequences;
 mod unlisted;
 
@@ -11,35 +13,19 @@ use backup_core::*;
 use backup_repository::*;
 use backup_storage::Memory;
 use backup_testkit::memory::*;
+use place::Place;
 use std::sync::Arc;
 use std::time::Duration;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-struct Place {
-    storage: Arc<Memory>,
-    identity: OwnerIdentity,
-    cache: tempfile::TempDir,
+fn options() -> RepositoryOptions {
+    RepositoryOptions::default().with_threads(2).with_pack_bytes(100_000)
 }
 
 impl Place {
-    async fn new() -> (Place, Repository) {
-        let (secret, recipient) = new_identity();
-        let place = Place {
-            storage: Arc::new(Memory::new()),
-            identity: OwnerIdentity::Key(secret),
-            cache: tempfile::tempdir().unwrap(),
-        };
-        let repository = Repository::create(place.storage.clone(), &[recipient], place.options()).await.unwrap();
-        (place, repository)
-    }
-
-    fn options(&self) -> RepositoryOptions {
-        RepositoryOptions::default().with_cache_dir(self.cache.path()).with_threads(2).with_pack_bytes(100_000)
-    }
-
     async fn count(&self, prefix: &str) -> usize {
-        self.storage.list_all(prefix).await.unwrap().len()
+        self.keys(prefix).await.len()
     }
 
     async fn bytes(&self, prefix: &str) -> u64 {
@@ -219,8 +205,7 @@ async fn a_chunk_that_is_missing_stops_it_before_anything_is_condemned() {
         assert_eq!(place.count("packs/").await, packs.len() - 1);
     }
     // All of them: then surely.
-    let rest: Vec<Key> = place.storage.list_all("packs/").await.unwrap().into_iter().map(|(key, _)| key).collect();
-    place.storage.delete(&rest).await.unwrap();
+    place.storage.delete(&place.keys("packs/").await).await.unwrap();
     let error = prune(&repository, &now()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Damaged, "{error:?}");
     assert_eq!(place.count("condemned/").await, 0);

@@ -61,7 +61,7 @@ async fn run(steps: Vec<Step>) {
             Step::Wait => place.storage.advance(DAY + Duration::from_secs(3600)),
             Step::LoseCache => {
                 let options = place.options().with_cache_dir(place.cache.path().join(number.to_string()));
-                repository = Repository::open(place.storage.clone(), &place.identity, options).await.unwrap();
+                repository = place.open(options).await;
             }
         }
     }

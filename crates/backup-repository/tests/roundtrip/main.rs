@@ -6,38 +6,18 @@ mod ahead;
 mod damage;
 mod fatal;
 mod overtaken;
+#[path = "../common/place.rs"]
+mod place;
 
 use backup_core::*;
 use backup_repository::*;
 use backup_storage::Memory;
 use backup_testkit::memory::*;
+use place::Place;
 use std::sync::Arc;
 
-struct Place {
-    storage: Arc<Memory>,
-    identity: OwnerIdentity,
-    cache: tempfile::TempDir,
-}
-
-impl Place {
-    async fn new() -> (Place, Repository) {
-        let (secret, recipient) = new_identity();
-        let place = Place {
-            storage: Arc::new(Memory::new()),
-            identity: OwnerIdentity::Key(secret),
-            cache: tempfile::tempdir().unwrap(),
-        };
-        let repository = Repository::create(place.storage.clone(), &[recipient], place.options()).await.unwrap();
-        (place, repository)
-    }
-
-    fn options(&self) -> RepositoryOptions {
-        RepositoryOptions::default().with_cache_dir(self.cache.path()).with_threads(3)
-    }
-
-    async fn open(&self, options: RepositoryOptions) -> Repository {
-        Repository::open(self.storage.clone(), &self.identity, options).await.unwrap()
-    }
+fn options() -> RepositoryOptions {
+    RepositoryOptions::default().with_threads(3)
 }
 
 fn sample() -> Tree {

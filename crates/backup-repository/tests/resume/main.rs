@@ -7,6 +7,7 @@ mod place;
 
 use backup_core::*;
 use backup_testkit::memory::*;
+use backup_testkit::storage::Modest;
 use place::*;
 use std::fs;
 use std::sync::Arc;
@@ -170,7 +171,8 @@ async fn where_a_create_may_have_two_winners_nobody_is_fenced() {
     let tree = tree(12);
     let place = with_a_dead_push(&tree).await;
     let dead = dead_of(&place).await;
-    let repository = place.over(Arc::new(Lax(place.storage.clone()))).await;
+    let lax = Modest::new(place.storage.clone(), Capabilities::full().with_create_only(false));
+    let repository = place.over(Arc::new(lax)).await;
     push(&repository, "n", MemoryCapture::new(&tree, 3)).await.unwrap();
     let (_, objects) = place.under("").await;
     assert!(!objects.contains(&format!("snapshots/{dead}")) && !objects.contains(&format!("sessions/{dead}/end")));

@@ -5,6 +5,7 @@ pub mod destination;
 pub mod memory;
 pub mod sources;
 pub mod storage;
+pub mod suite;
 mod told;
 
 pub use told::Told;

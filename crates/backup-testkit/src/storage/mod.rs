@@ -35,7 +35,8 @@ mod doubles;
 pub mod harness;
 mod subject;
 
-pub use case::{Case, Verdict, run_all};
+pub use crate::suite::{Verdict, run_all};
+pub use case::Case;
 pub use cases::cases;
 pub use doubles::{Call, Counting, Crashing, FaultPlan, Faulty, Lie, Lying, Method, Modest, Moment, Pace, Slow, Tally};
 pub use subject::Subject;

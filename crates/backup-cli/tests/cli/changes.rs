@@ -1,7 +1,7 @@
 //! Real files that change between pushes: each snapshot gives back what was there.
 
 use crate::trees::assert_same;
-use crate::world::World;
+use crate::world::{World, noise};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::ffi::OsStr;
@@ -82,15 +82,6 @@ fn pick(folder: &Path, which: u8, is: impl Fn(&fs::Metadata) -> bool) -> Option<
     found.get(usize::from(which) % found.len().max(1)).cloned()
 }
 
-fn noise(seed: usize, length: usize) -> Vec<u8> {
-    let mut state = seed as u64 * 2 + 0x9E37_79B9_7F4A_7C15;
-    let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (state >> 33) as u8
-    };
-    (0..length).map(|_| next()).collect()
-}
-
 impl Change {
     /// Does it, where it can be done: what fails here changes nothing, and no push needs to know.
     fn apply(self, folder: &Path) {
@@ -101,7 +92,7 @@ impl Change {
         match self {
             Change::Write(name, length) => {
                 let _ = fs::create_dir_all(at(&name).parent().unwrap());
-                let _ = fs::write(at(&name), noise(length, length));
+                let _ = fs::write(at(&name), noise(length as u64, length));
             }
             Change::Folder(name) => drop(fs::create_dir_all(at(&name))),
             Change::Symlink(name, target) => drop(symlink(OsStr::from_bytes(&target), at(&name))),
@@ -116,7 +107,7 @@ impl Change {
             Change::Edit(which, percent, hide) => {
                 let Some(path) = file(which) else { return };
                 let (before, file) = (fs::metadata(&path).unwrap(), open(&path));
-                let bytes = noise(percent as usize + 1, 100.min(before.len() as usize));
+                let bytes = noise(percent + 1, 100.min(before.len() as usize));
                 file.write_all_at(&bytes, (before.len() - bytes.len() as u64) * percent / 100).unwrap();
                 if hide {
                     file.set_times(FileTimes::new().set_modified(before.modified().unwrap())).unwrap();

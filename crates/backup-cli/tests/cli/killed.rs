@@ -1,25 +1,13 @@
 //! A push that is killed, and one that another process runs meanwhile.
 
-use crate::world::{Ran, World};
+use crate::world::{Ran, World, files_below, noise};
 use rustix::fs::{CWD, Mode, mkfifoat};
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 const MB: u64 = 1 << 20;
-
-/// Bytes that cannot be compressed.
-fn noise(length: u64) -> Vec<u8> {
-    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-    let words = (0..length / 8).flat_map(|_| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    });
-    words.collect()
-}
 
 /// A push of a program's output that does not end before the file is dropped.
 fn held_push(world: &World, script: &str) -> (Child, File) {
@@ -32,24 +20,17 @@ fn held_push(world: &World, script: &str) -> (Child, File) {
     (push.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap(), held)
 }
 
-fn files_below(folder: PathBuf) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).into_iter().flatten() {
-        let entry = entry.unwrap();
-        if entry.file_type().unwrap().is_dir() {
-            files.extend(files_below(entry.path()));
-        } else {
-            files.push(entry.path());
-        }
-    }
+/// The files that say which sessions live on this machine.
+fn session_files(world: &World) -> Vec<PathBuf> {
+    let mut files = files_below(&world.path("home"));
+    files.retain(|file| file.parent().unwrap().ends_with("sessions"));
     files
 }
 
-/// The files that say which sessions live on this machine.
-fn session_files(world: &World) -> Vec<PathBuf> {
-    let mut files = files_below(world.path("home"));
-    files.retain(|file| file.parent().unwrap().ends_with("sessions"));
-    files
+/// How many files are below a folder, which may not be there yet.
+fn count(world: &World, folder: &str) -> usize {
+    let folder = world.path(folder);
+    if folder.exists() { files_below(&folder).len() } else { 0 }
 }
 
 fn wait_until(what: &str, is_so: impl Fn() -> bool) {
@@ -63,10 +44,10 @@ fn wait_until(what: &str, is_so: impl Fn() -> bool) {
 #[test]
 fn what_a_killed_push_has_stored_is_not_sent_again() {
     let world = World::with_repository();
-    let data = noise(72 * MB);
+    let data = noise(1, 72 * MB as usize);
     world.file("data", &data);
     let (mut push, held) = held_push(&world, "cat data");
-    wait_until("two packs are stored", || files_below(world.path("repo/packs")).len() >= 2);
+    wait_until("two packs are stored", || count(&world, "repo/packs") >= 2);
     push.kill().unwrap();
     push.wait().unwrap();
     drop(held);
@@ -88,7 +69,7 @@ fn what_a_killed_push_has_stored_is_not_sent_again() {
 fn a_push_that_another_process_runs_is_left_alone() {
     let world = World::with_repository();
     let (push, held) = held_push(&world, "echo slow");
-    wait_until("it has begun", || files_below(world.path("repo/sessions")).len() == 1);
+    wait_until("it has begun", || count(&world, "repo/sessions") == 1);
     world.ok(["push", "--repo", "repo", "--name", "n", "--as", "dump", "--", "echo", "quick"]);
     assert_eq!(session_files(&world).len(), 1);
     drop(held);

@@ -87,8 +87,7 @@ async fn without_a_cache_it_is_all_sent_again() {
     assert!(place.under("packs/").await.0 > there + undisturbed(&tree).await - PACK);
     let (begun, over) = place.sessions().await;
     assert_eq!(begun.difference(&over).count(), 1, "nobody may end it but its writer, and an owner");
-    let (pulled, _) = pull(&repository, &committed.summary.id, &Selection::default()).await.unwrap();
-    assert_same(&tree, &pulled);
+    assert_whole(&repository, &committed.summary.id, &tree).await;
     // The writer comes back.
     let (id, sent) = place.push(&tree).await;
     assert!(sent < PACK);

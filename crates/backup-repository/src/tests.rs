@@ -1,61 +1,28 @@
 //! What a newer version has written: it is told from what is damaged, and stops nobody for whom it means nothing.
 
+mod place;
+
+pub(crate) use place::{Place, signer, snapshot_as};
+
 use crate::crypto::SigningKey;
 use crate::format::certificate::{certificate_key, revocation_key};
 use crate::format::ids::SessionId;
 use crate::format::record::{self, RecordKind, open_json, seal_json};
-use crate::format::snapshot::{snapshot_key, write_payload};
 use crate::repository::{Inner, Repository};
 use crate::session::new_id;
-use crate::{OwnerIdentity, PruneOptions, RepositoryOptions, WriterSpec, new_identity};
+use crate::{PruneOptions, WriterSpec, new_identity};
 use backup_core::*;
-use backup_storage::Memory;
-use memory::{MemoryCapture, Tree, file, path};
+use backup_testkit::memory::{self, MemoryCapture, Tree, file, path};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
-#[allow(dead_code, reason = "shared with other tests")]
-#[path = "../tests/roundtrip/memory.rs"]
-pub(crate) mod memory;
-
-struct Place {
-    storage: Arc<Memory>,
-    identity: OwnerIdentity,
-}
-
 impl Place {
-    async fn new() -> Self {
-        let (secret, recipient) = new_identity();
-        let place = Place { storage: Arc::new(Memory::new()), identity: OwnerIdentity::Key(secret) };
-        Repository::create(place.storage.clone(), &[recipient], RepositoryOptions::default()).await.unwrap();
-        place
-    }
-
-    async fn open(&self) -> Result<Repository> {
-        Repository::open(self.storage.clone(), &self.identity, RepositoryOptions::default()).await
-    }
-
-    async fn owner(&self) -> Repository {
-        self.open().await.unwrap()
-    }
-
-    async fn get(&self, key: &str) -> bytes::Bytes {
-        self.storage.get_bytes(&Key::new(key).unwrap(), 1 << 24).await.unwrap()
-    }
-
-    /// Puts an object in the place of what stands there.
-    async fn put(&self, key: &str, bytes: impl Into<bytes::Bytes>) {
-        let key = Key::new(key).unwrap();
-        self.storage.delete(std::slice::from_ref(&key)).await.unwrap();
-        self.storage.put_bytes(&key, bytes.into(), &PutOptions::default()).await.unwrap();
-    }
-
     async fn remove(&self, key: &str) {
         self.storage.delete(&[Key::new(key).unwrap()]).await.unwrap();
     }
 
-    /// The same, as a record that an owner has signed.
+    /// Puts a record that an owner has signed in the place of what stands there.
     async fn sign(&self, kind: RecordKind, key: &str, payload: impl AsRef<[u8]>) {
         self.sign_by(&self.owner().await, kind, key, payload).await;
     }
@@ -82,26 +49,11 @@ impl Place {
     }
 }
 
-impl Place {
-    /// A snapshot with this head, changed, and no component, signed by whoever opened `by`.
-    async fn snapshot(&self, by: &Repository, change: impl Fn(&mut Value)) -> BackupId {
-        let id = BackupId(new_id(&by.0, "n").unwrap().to_string());
-        self.snapshot_as(by, &id, change).await;
-        id
-    }
-
-    async fn snapshot_as(&self, by: &Repository, id: &BackupId, change: impl Fn(&mut Value)) {
-        let inner = &by.0;
-        let mut head = json!({"name": "n", "host": "h", "time": 1, "duration_ms": 1, "status": "complete", "tags": [],
-            "components": [], "entries": 0, "files": 0, "size_bytes": 0, "stored_bytes": 0, "domain": 0, "sequence": 1,
-            "previous": null});
-        change(&mut head);
-        let key = snapshot_key(&SessionId::from_hex(&id.0).unwrap()).unwrap();
-        let payload = write_payload(&key, &inner.keys.index, inner.recipient(), &head, &[]).unwrap();
-        let signed =
-            record::write(RecordKind::Snapshot, &inner.config.repository, key.as_str(), &inner.signing, &payload);
-        self.put(key.as_str(), signed.unwrap()).await;
-    }
+/// A snapshot with this head, changed, and no component, signed by whoever opened `by`.
+async fn snapshot(by: &Repository, change: impl FnOnce(&mut Value)) -> BackupId {
+    let id = new_id(&by.0, "n").unwrap();
+    snapshot_as(by, &id, change).await;
+    BackupId(id.to_string())
 }
 
 async fn push(to: &Repository, name: &str) -> Result<BackupId> {
@@ -124,8 +76,8 @@ async fn the_highest_config_that_owners_signed_counts_whether_or_not_it_is_under
     let owners = place.owner().await.0.signing.clone();
     let credential = place.owner().await.add_writer(&WriterSpec::default()).await.unwrap();
     let opened = async || {
-        let writer = Repository::open_as_writer(place.storage.clone(), &credential, RepositoryOptions::default());
-        let (owner, writer) = (place.open().await.map_err(|e| e.kind()), writer.await.map_err(|e| e.kind()));
+        let (owner, writer) = (place.open().await, place.open_writer(&credential).await);
+        let (owner, writer) = (owner.map_err(|e| e.kind()), writer.map_err(|e| e.kind()));
         assert_eq!(owner.as_ref().err(), writer.as_ref().err());
         owner.map(|owner| owner.0.config.list_lag_ms)
     };
@@ -198,9 +150,6 @@ async fn every_payload_may_require_something() {
     let credential = owner.add_writer(&WriterSpec::default()).await.unwrap();
     let id = push(&owner, "n").await.unwrap();
     let writer = credential.id().unwrap();
-    let open_writer = async || {
-        Repository::open_as_writer(place.storage.clone(), &credential, RepositoryOptions::default()).await.map(drop)
-    };
     let newer = json!({"requires": ["x"]});
     let record = SessionId([0xee; 16]);
     for (name, wanted) in [
@@ -238,14 +187,14 @@ async fn every_payload_may_require_something() {
     let sealed = seal_json(&owner.0.keys.index, &key, &newer).unwrap();
     let public = credential.signing.verifying().unwrap();
     place.sign(RecordKind::Certificate, key.as_str(), [&[0; 4][..], &public.0, &sealed].concat()).await;
-    assert_eq!(kind(open_writer().await), ErrorKind::AccessDenied);
+    assert_eq!(kind(place.open_writer(&credential).await), ErrorKind::AccessDenied);
     assert_eq!(kind(prune(&place.owner().await).await), ErrorKind::Unsupported);
     assert_eq!(kind(place.owner().await.forget(&id).await), ErrorKind::Unsupported);
     place.put(key.as_str(), certificate).await;
-    open_writer().await.unwrap();
+    place.open_writer(&credential).await.unwrap();
     let revocation = revocation_key(&writer).unwrap();
     place.sign(RecordKind::Revocation, revocation.as_str(), newer.to_string()).await;
-    assert_eq!(kind(open_writer().await), ErrorKind::AccessDenied);
+    assert_eq!(kind(place.open_writer(&credential).await), ErrorKind::AccessDenied);
     assert_eq!(kind(prune(&place.owner().await).await), ErrorKind::Unsupported);
 }
 
@@ -254,21 +203,19 @@ async fn a_newer_snapshot_concerns_itself_alone() {
     let place = Place::new().await;
     let owner = place.owner().await;
     let ours = push(&owner, "n").await.unwrap();
-    let credential = owner.add_writer(&WriterSpec::default().with_names(["w"])).await.unwrap();
-    let options = RepositoryOptions::default();
-    let writer = Repository::open_as_writer(place.storage.clone(), &credential, options).await.unwrap();
+    let writer = place.writer(&WriterSpec::default().with_names(["w"])).await;
     let requires = |json: &mut Value| {
         json["requires"] = json!(["x"]);
         drop(json.as_object_mut().unwrap().remove("entries"));
     };
-    let newer = place.snapshot(&owner, requires).await;
-    let theirs = place.snapshot(&writer, |json| {
+    let newer = snapshot(&owner, requires).await;
+    let theirs = snapshot(&writer, |json| {
         requires(json);
         json["name"] = "w".into();
     });
     let theirs = theirs.await;
-    let spoofed = place.snapshot(&writer, requires).await;
-    let word = place.snapshot(&owner, |json| json["status"] = "a new word".into()).await;
+    let spoofed = snapshot(&writer, requires).await;
+    let word = snapshot(&owner, |json| json["status"] = "a new word".into()).await;
 
     let owner = place.owner().await;
     for by in [&owner, &writer] {
@@ -283,7 +230,7 @@ async fn a_newer_snapshot_concerns_itself_alone() {
     push(&owner, "n").await.unwrap();
     owner.forget(&spoofed).await.unwrap();
     // What counts goes on counting when its writer is revoked.
-    assert_eq!(owner.revoke_writer(&credential.id().unwrap()).await.unwrap(), 1);
+    assert_eq!(owner.revoke_writer(&signer(&writer)).await.unwrap(), 1);
     for id in [&newer, &theirs] {
         let refused = prune(&place.owner().await).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Unsupported);
@@ -299,9 +246,7 @@ async fn what_a_revoked_writer_says_is_newer_stops_no_owner() {
     let place = Place::new().await;
     let owner = place.owner().await;
     let ours = push(&owner, "n").await.unwrap();
-    let credential = owner.add_writer(&WriterSpec::default()).await.unwrap();
-    let options = RepositoryOptions::default();
-    let writer = Repository::open_as_writer(place.storage.clone(), &credential, options).await.unwrap();
+    let writer = place.writer(&WriterSpec::default()).await;
     let ids: Vec<SessionId> = (0..5).map(|_| new_id(&writer.0, "n").unwrap()).collect();
     let newer = json!({"requires": ["x"]}).to_string();
     place.sign_by(&writer, RecordKind::SessionEnd, &format!("sessions/{}/end", ids[0]), "{}").await;
@@ -326,7 +271,7 @@ async fn what_a_revoked_writer_says_is_newer_stops_no_owner() {
     }
     let refused = prune(&place.owner().await).await.unwrap_err();
     assert!(format!("{refused}").contains(&run.to_string()) && format!("{refused}").contains("revoke"), "{refused}");
-    owner.revoke_writer(&credential.id().unwrap()).await.unwrap();
+    owner.revoke_writer(&signer(&writer)).await.unwrap();
     prune(&place.owner().await).await.unwrap();
     place.owner().await.repair_index(Duration::ZERO, Arc::new(Silent), &Stop::new()).await.unwrap();
     let nothing = BackupId("ab".repeat(16));
@@ -338,15 +283,13 @@ async fn nobody_holds_up_what_is_others_by_needing_it() {
     let place = Place::new().await;
     let owner = place.owner().await;
     let ours = push(&owner, "n").await.unwrap();
-    let credential = owner.add_writer(&WriterSpec::default()).await.unwrap();
-    let options = RepositoryOptions::default();
-    let writer = Repository::open_as_writer(place.storage.clone(), &credential, options).await.unwrap();
-    let older = place.snapshot(&writer, |json| json["needs"] = json!([ours.0])).await;
-    let later = place.snapshot(&writer, |json| json["needs"] = json!([ours.0, older.0])).await;
+    let writer = place.writer(&WriterSpec::default()).await;
+    let older = snapshot(&writer, |json| json["needs"] = json!([ours.0])).await;
+    let later = snapshot(&writer, |json| json["needs"] = json!([ours.0, older.0])).await;
     // As if the older one had known the later.
     let key = format!("snapshots/{}", older.0);
     place.remove(&key).await;
-    place.snapshot_as(&writer, &older, |json| json["needs"] = json!([later.0])).await;
+    snapshot_as(&writer, &SessionId::from_hex(&older.0).unwrap(), |json| json["needs"] = json!([later.0])).await;
     let owner = place.owner().await;
     owner.forget(&ours).await.unwrap();
     assert_eq!(kind(owner.forget(&older).await), ErrorKind::InvalidInput, "its own, and older");
@@ -359,8 +302,8 @@ async fn what_another_snapshot_needs_is_not_forgotten() {
     let place = Place::new().await;
     let owner = place.owner().await;
     let full = push(&owner, "n").await.unwrap();
-    let step = place.snapshot(&owner, |json| json["needs"] = json!([full.0])).await;
-    let newer = place.snapshot(&owner, |json| {
+    let step = snapshot(&owner, |json| json["needs"] = json!([full.0])).await;
+    let newer = snapshot(&owner, |json| {
         json["needs"] = json!([step.0]);
         json["requires"] = json!(["x"]);
     });

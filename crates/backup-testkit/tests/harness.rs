@@ -3,15 +3,11 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test")]
 
-use async_trait::async_trait;
-use backup_core::{
-    Capabilities, Error, ErrorKind, Key, ObjectMeta, ObjectWriter, Page, PutOptions, Reader, Result, StorageDriver,
-};
+use backup_core::{Capabilities, Error, ErrorKind};
 use backup_storage::Memory;
 use backup_testkit::storage::harness::{Suite, run};
-use backup_testkit::storage::{Lie, Lying, Subject, cases};
+use backup_testkit::storage::{Lie, Lying, Modest, Subject, cases};
 use libtest_mimic::{Arguments, Failed, Trial};
-use std::ops::Range;
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +27,9 @@ fn main() -> ExitCode {
             Suite::new("driver", async move || Ok(Subject::new(Arc::new(lying())))).expecting(35, 1)
         }
         Ok("modest") => {
-            Suite::new("driver", async move || Ok(Subject::new(Arc::new(Modest(Memory::new()))))).expecting(31, 5)
+            let few = || Capabilities::full().with_create_only(false).with_list_lag(Some(Duration::ZERO));
+            let modest = move || Modest::new(memory(), few());
+            Suite::new("driver", async move || Ok(Subject::new(Arc::new(modest())))).expecting(31, 5)
         }
         Ok("unpinned") => Suite::new("driver", async move || Ok(Subject::new(memory()))),
         Ok("closed") => Suite::new("driver", async || Err(Error::new(ErrorKind::AccessDenied, "no entry"))),
@@ -40,41 +38,6 @@ fn main() -> ExitCode {
         Err(_) => return libtest_mimic::run(&Arguments::from_args(), trials()).exit_code(),
     };
     run(vec![suite])
-}
-
-/// A storage of few guarantees.
-#[derive(Debug)]
-struct Modest(Memory);
-
-#[async_trait]
-impl StorageDriver for Modest {
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::full().with_create_only(false).with_list_lag(Some(Duration::ZERO))
-    }
-
-    fn location(&self) -> String {
-        self.0.location()
-    }
-
-    async fn put(&self, key: &Key, options: &PutOptions) -> Result<Box<dyn ObjectWriter>> {
-        self.0.put(key, options).await
-    }
-
-    async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Result<Reader> {
-        self.0.get(key, range).await
-    }
-
-    async fn stat(&self, key: &Key) -> Result<ObjectMeta> {
-        self.0.stat(key).await
-    }
-
-    async fn list(&self, prefix: &str, after: Option<&Key>) -> Result<Page> {
-        self.0.list(prefix, after).await
-    }
-
-    async fn delete(&self, keys: &[Key]) -> Result<()> {
-        self.0.delete(keys).await
-    }
 }
 
 /// Whether the test run of a driver succeeds, and its output.

@@ -1,10 +1,10 @@
 //! Disks that are full, read-only or damaged, wherever one is written to.
 
 use crate::trees::assert_same;
-use crate::world::{Ran, World, noise};
+use crate::world::{Ran, World, files_below, noise};
 use std::fs;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -155,15 +155,6 @@ fn a_cache_that_is_read_only_is_used_as_it_is() {
     push_and_pull(&world, 4);
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
-    }
-    found
-}
-
 #[test]
 fn a_damaged_cache_costs_time_and_nothing_else() {
     type Harm = fn(u64, &[u8]) -> Vec<u8>;
@@ -182,7 +173,7 @@ fn a_damaged_cache_costs_time_and_nothing_else() {
     let world = with_files();
     push_and_pull(&world, 1);
     for (seed, harm) in (2..).zip(harms) {
-        let harmed = files(&world.path("cache"));
+        let harmed = files_below(&world.path("cache"));
         assert!(harmed.len() > 3, "{harmed:?}");
         for (file, path) in (seed..).zip(harmed) {
             let bytes = fs::read(&path).unwrap();
@@ -191,7 +182,7 @@ fn a_damaged_cache_costs_time_and_nothing_else() {
         push_and_pull(&world, seed);
     }
     // Folders where files should be, and the other way round.
-    for path in files(&world.path("cache")) {
+    for path in files_below(&world.path("cache")) {
         fs::remove_file(&path).unwrap();
         fs::create_dir(path).unwrap();
     }

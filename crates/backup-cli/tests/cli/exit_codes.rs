@@ -1,6 +1,6 @@
 //! Every bad input has its exit code, a message that says what is wrong, and loses nothing.
 
-use crate::world::{World, noise};
+use crate::world::{World, files_below, noise};
 use std::fs;
 
 fn refused(world: &World, code: i32, says: &str, arguments: &[&str]) {
@@ -170,15 +170,6 @@ fn a_check_of_a_sound_repository_finds_nothing() {
     let report = world.ok(["check", "--repo", "repo", "--read-data", "--json"]).json();
     assert_eq!((&report["clean"], &report["findings"]), (&true.into(), &serde_json::json!([])));
     assert_eq!(report["checked"]["snapshots"], 1, "{report}");
-}
-
-fn files_below(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { found.extend(files_below(&path)) } else { found.push(path) }
-    }
-    found
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Owners and writers, on the command line.
 
-use crate::world::{Ran, World};
+use crate::world::{Ran, World, files_below};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -77,18 +77,10 @@ fn the_credential_is_printed_once_and_kept_nowhere() {
     world.file("web.key", text);
     let open = with(&world, &["list"], "web.key");
     assert!(open.code == 0 && open.err.contains("chmod 600"), "{open}");
-    let mut folders = vec![world.path("home"), world.path("repo")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                let content = fs::read(&path).unwrap();
-                let found = content.windows(secret.len()).any(|window| window == secret.as_bytes());
-                assert!(!found, "{}", path.display());
-            }
-        }
+    for path in ["home", "repo"].into_iter().flat_map(|folder| files_below(&world.path(folder))) {
+        let content = fs::read(&path).unwrap();
+        let found = content.windows(secret.len()).any(|window| window == secret.as_bytes());
+        assert!(!found, "{}", path.display());
     }
     // One that was cut says so and shows nothing of it.
     world.file("cut.key", &text[..text.len() - 9]);

@@ -1,8 +1,8 @@
 //! A push that is killed, and one that another process runs meanwhile.
 
-use crate::world::{Ran, World, noise};
+use crate::world::{Ran, World, files_below, noise};
 use rustix::fs::{CWD, Mode, mkfifoat};
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -20,24 +20,17 @@ fn held_push(world: &World, script: &str) -> (Child, File) {
     (push.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap(), held)
 }
 
-fn files_below(folder: PathBuf) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).into_iter().flatten() {
-        let entry = entry.unwrap();
-        if entry.file_type().unwrap().is_dir() {
-            files.extend(files_below(entry.path()));
-        } else {
-            files.push(entry.path());
-        }
-    }
+/// The files that say which sessions live on this machine.
+fn session_files(world: &World) -> Vec<PathBuf> {
+    let mut files = files_below(&world.path("home"));
+    files.retain(|file| file.parent().unwrap().ends_with("sessions"));
     files
 }
 
-/// The files that say which sessions live on this machine.
-fn session_files(world: &World) -> Vec<PathBuf> {
-    let mut files = files_below(world.path("home"));
-    files.retain(|file| file.parent().unwrap().ends_with("sessions"));
-    files
+/// How many files are below a folder, which may not be there yet.
+fn count(world: &World, folder: &str) -> usize {
+    let folder = world.path(folder);
+    if folder.exists() { files_below(&folder).len() } else { 0 }
 }
 
 fn wait_until(what: &str, is_so: impl Fn() -> bool) {
@@ -54,7 +47,7 @@ fn what_a_killed_push_has_stored_is_not_sent_again() {
     let data = noise(1, 72 << 20);
     world.file("data", &data);
     let (mut push, held) = held_push(&world, "cat data");
-    wait_until("two packs are stored", || files_below(world.path("repo/packs")).len() >= 2);
+    wait_until("two packs are stored", || count(&world, "repo/packs") >= 2);
     push.kill().unwrap();
     push.wait().unwrap();
     drop(held);
@@ -76,7 +69,7 @@ fn what_a_killed_push_has_stored_is_not_sent_again() {
 fn a_push_that_another_process_runs_is_left_alone() {
     let world = World::with_repository();
     let (push, held) = held_push(&world, "echo slow");
-    wait_until("it has begun", || files_below(world.path("repo/sessions")).len() == 1);
+    wait_until("it has begun", || count(&world, "repo/sessions") == 1);
     world.ok(["push", "--repo", "repo", "--name", "n", "--as", "dump", "--", "echo", "quick"]);
     assert_eq!(session_files(&world).len(), 1);
     drop(held);

@@ -1,15 +1,13 @@
 //! Freeing what is forgotten, and being killed at it.
 
-use crate::world::{World, noise};
+use crate::world::{World, files_below, noise};
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 fn packs(repository: &Path) -> u64 {
-    let folders = fs::read_dir(repository.join("packs")).unwrap().map(|folder| folder.unwrap().path());
-    let files = folders.flat_map(|folder| fs::read_dir(folder).unwrap()).map(|file| file.unwrap());
-    files.map(|file| file.metadata().unwrap().len()).sum()
+    files_below(&repository.join("packs")).iter().map(|file| fs::metadata(file).unwrap().len()).sum()
 }
 
 #[test]
@@ -55,9 +53,8 @@ fn damage_that_is_met_is_told_and_nothing_of_it_freed() {
     world.ok(["push", "--repo", "repo", "src"]);
     let first = world.ids().remove(0);
     world.ok(["forget", "--repo", "repo", &first]);
-    let folders = fs::read_dir(world.path("repo/packs")).unwrap().map(|folder| folder.unwrap().path());
-    let files = folders.flat_map(|folder| fs::read_dir(folder).unwrap()).map(|file| file.unwrap().path());
-    let data = files.max_by_key(|file| fs::metadata(file).unwrap().len()).unwrap();
+    let packs = files_below(&world.path("repo/packs"));
+    let data = packs.into_iter().max_by_key(|file| fs::metadata(file).unwrap().len()).unwrap();
     let mut bytes = fs::read(&data).unwrap();
     bytes.iter_mut().skip(1000).step_by(50_000).for_each(|byte| *byte ^= 1);
     fs::write(&data, &bytes).unwrap();

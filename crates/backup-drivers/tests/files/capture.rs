@@ -1,8 +1,9 @@
 //! What is left out, and what cannot be read.
 
-use crate::fixture::{Folder, Told, below, capture, capture_of, everything, here, is_root, names, tree_path};
+use crate::fixture::{Folder, below, capture, capture_of, everything, here, is_root, names, tree_path};
 use backup_core::{EntryKind, Event, SourceDriver};
 use backup_drivers::Files;
+use backup_testkit::Told;
 use backup_testkit::sources::Captured;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -168,6 +169,6 @@ async fn the_observer_hears_what_was_found() {
     tree(&place, &["one", "two/three"]);
     let told = Arc::new(Told::default());
     Captured::take(&Files::new([&place]).unwrap(), here().await, told.clone()).await.unwrap();
-    let events = told.0.lock().unwrap();
+    let events = told.events();
     assert!(matches!(events.last(), Some(Event::Found { files: 2, bytes: 12, done: true })), "{events:?}");
 }

@@ -1,8 +1,6 @@
 //! Trees of files with everything that a file system knows, and helpers to take and give back.
 
-use backup_core::{
-    Connection, Entry, Event, Observer, Outcome, Result, Selection, Session, Silent, SourceDriver, TreePath,
-};
+use backup_core::{Connection, Entry, Outcome, Result, Selection, Session, Silent, SourceDriver, TreePath};
 use backup_drivers::{Files, FilesTarget, Local};
 use backup_testkit::sources::Captured;
 use rustix::fs::{
@@ -16,8 +14,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 
 /// A folder for one test, with any number of places in it.
@@ -213,16 +211,6 @@ fn of_root(root: &Path) {
     ] {
         mknodat(CWD, at(name), file_type, Mode::from_raw_mode(0o640), device).unwrap();
         set_mode(&at(name), 0o641);
-    }
-}
-
-/// What an observer was told.
-#[derive(Debug, Default)]
-pub struct Told(pub Mutex<Vec<Event>>);
-
-impl Observer for Told {
-    fn event(&self, event: Event) {
-        self.0.lock().unwrap().push(event);
     }
 }
 

@@ -1,11 +1,12 @@
 //! What a restore does with what is there already.
 
 use crate::fixture::{
-    Folder, Told, access_list, capture_of, count, here, is_root, names, pattern, restore, set_mode, set_mtime,
-    set_owner, set_xattr, sparse, target, tree_path, try_restore,
+    Folder, access_list, capture_of, count, here, is_root, names, pattern, restore, set_mode, set_mtime, set_owner,
+    set_xattr, sparse, target, tree_path, try_restore,
 };
 use backup_core::{ErrorKind, Event, Hole};
 use backup_drivers::{Files, FilesTarget, Overwrite, Ownership};
+use backup_testkit::Told;
 use backup_testkit::sources::Captured;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
@@ -371,7 +372,7 @@ async fn sockets_are_left_out_and_said_so() {
     let outcome = captured.restore(&driver, here().await, told.clone()).await.unwrap();
     assert_eq!((outcome.failed(), count(&outcome, "sockets_skipped")), (0, 1));
     assert!(!place.join("socket").exists());
-    assert!(told.0.lock().unwrap().iter().any(|event| matches!(event, Event::Warning(_))));
+    assert!(told.events().iter().any(|event| matches!(event, Event::Warning(_))));
     assert!(fs::symlink_metadata(source.join("socket")).unwrap().file_type().is_socket());
 }
 
@@ -386,7 +387,7 @@ async fn the_observer_hears_of_all_that_was_written() {
     let captured = capture_of(&source).await;
     let told = Arc::new(Told::default());
     captured.restore(&Files::into_target(target(&source, &place)), here().await, told.clone()).await.unwrap();
-    let events = told.0.lock().unwrap();
+    let events = told.events();
     let progress = events.iter().filter_map(|event| match event {
         Event::Progress { files, bytes } => Some((*files, *bytes)),
         _ => None,

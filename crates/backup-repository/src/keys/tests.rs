@@ -3,7 +3,6 @@
 use super::access::Access;
 use crate::format::certificate::Terms;
 use crate::format::ids::SessionId;
-use crate::format::owner::OwnerIdentity;
 use crate::format::record::RecordKind;
 use crate::format::snapshot::{Head, snapshot_key, write_payload};
 use crate::index::{IndexCache, PackRecord, Row, RunBuilder, RunParams, RunRows, RunSeal, SegmentRecord};
@@ -11,37 +10,19 @@ use crate::locate::{Locator, next};
 use crate::protocol::Object;
 use crate::repository::{Inner, Repository};
 use crate::session::{create_record, is_valid, key_of, new_id};
-use crate::tests::memory::{MemoryCapture, Tree, file, path, push};
-use crate::{ChunkId, Kind, PackName, RepositoryOptions, RunName, SessionObject, WriterSpec, new_identity};
+use crate::tests::{Place, signer};
+use crate::{ChunkId, Kind, PackName, RunName, SessionObject, WriterSpec};
 use backup_core::*;
-use backup_storage::Memory;
+use backup_testkit::memory::{MemoryCapture, Tree, file, noise, path, pull, push};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-struct Place {
-    storage: Arc<Memory>,
-    identity: OwnerIdentity,
-}
-
 impl Place {
-    async fn new() -> Self {
-        let (secret, recipient) = new_identity();
-        let place = Place { storage: Arc::new(Memory::new()), identity: OwnerIdentity::Key(secret) };
-        Repository::create(place.storage.clone(), &[recipient], RepositoryOptions::default()).await.unwrap();
-        place
-    }
-
-    async fn owner(&self) -> Repository {
-        Repository::open(self.storage.clone(), &self.identity, RepositoryOptions::default()).await.unwrap()
-    }
-
     /// A writer with this certificate, whose program believes that it may do everything.
     async fn hostile(&self, spec: WriterSpec) -> Repository {
-        let credential = self.owner().await.add_writer(&spec).await.unwrap();
-        let storage = self.storage.clone();
-        let writer = Repository::open_as_writer(storage, &credential, RepositoryOptions::default()).await.unwrap();
+        let writer = self.writer(&spec).await;
         let terms = Terms { names: vec!["*".into()], since: 0, until: None };
-        let access = Arc::new(Access::Writer { id: credential.id().unwrap(), terms });
+        let access = Arc::new(Access::Writer { id: signer(&writer), terms });
         Repository(Arc::new(Inner { access, ..Inner::clone(&writer.0) }))
     }
 
@@ -50,10 +31,9 @@ impl Place {
     }
 
     async fn damage_first_block(&self, run: &Key) {
-        let mut bytes = self.storage.get_bytes(run, 1 << 20).await.unwrap().to_vec();
+        let mut bytes = self.get(run.as_str()).await.to_vec();
         bytes[20] ^= 1;
-        self.storage.delete(std::slice::from_ref(run)).await.unwrap();
-        self.storage.put_bytes(run, bytes.into(), &PutOptions::default()).await.unwrap();
+        self.put(run.as_str(), bytes).await;
     }
 
     async fn findings(&self) -> Vec<Finding> {
@@ -210,24 +190,19 @@ async fn a_run_that_lies_of_chunks_keeps_nobody_from_their_whole_copies() {
         let place = Place::new().await;
         let owner = place.owner().await;
         let mut tree = Tree::new();
-        for i in 0..30u8 {
-            let mut state = u64::from(i) + 1;
-            let noise = std::iter::repeat_with(|| {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                (state >> 33) as u8
-            });
+        for i in 0..30 {
             let length = if i == 0 { 5_000_000 } else { 3000 };
-            tree.insert(path(&format!("f{i}")), file(noise.take(length).collect::<Vec<u8>>(), 1));
+            tree.insert(path(&format!("f{i}")), file(noise(i, length), 1));
         }
         let stored = push(&owner, "n", MemoryCapture::new(&tree, 10)).await.unwrap().0.summary.id;
         let liar = place.hostile(WriterSpec::default()).await;
         contradict(&liar.0, &owner.0, lie).await;
         for is_revoked in [false, true] {
             if is_revoked {
-                place.owner().await.revoke_writer(&liar.0.signing.verifying().unwrap().id()).await.unwrap();
+                place.owner().await.revoke_writer(&signer(&liar)).await.unwrap();
             }
             let reader = place.owner().await;
-            let (pulled, lost) = crate::tests::memory::pull(&reader, &stored, &Selection::default()).await.unwrap();
+            let (pulled, lost) = pull(&reader, &stored, &Selection::default()).await.unwrap();
             assert!(lost.is_empty(), "{number} {is_revoked} {lost:?}");
             for (path, file) in &tree {
                 assert!(*pulled[path].1.as_ref().unwrap() == file.bytes(), "{number} {is_revoked} {path}");
@@ -260,10 +235,10 @@ async fn a_damaged_block_of_a_run_keeps_nobody_from_what_others_say() {
     let (same, own): (Vec<_>, Vec<_>) =
         runs.into_iter().map(|(key, _)| key).partition(|key| RunName::from_key(key).unwrap().0.session.0 == [0; 16]);
     assert_eq!((same.len(), own.len()), (2, 2));
-    let pull = async || crate::tests::memory::pull(&place.owner().await, &stored, &Selection::default()).await;
+    let pulled = async || pull(&place.owner().await, &stored, &Selection::default()).await;
     for key in &same {
         place.damage_first_block(key).await;
-        let (pulled, lost) = pull().await.unwrap();
+        let (pulled, lost) = pulled().await.unwrap();
         assert!(lost.is_empty(), "{lost:?}");
         assert_eq!(pulled[&path("f")].1.as_ref().unwrap(), b"what is listed twice");
     }
@@ -272,7 +247,7 @@ async fn a_damaged_block_of_a_run_keeps_nobody_from_what_others_say() {
     let whole = crate::locate::load(&owner.0, &cache, false, &|_| true).await.unwrap();
     let data = whole.runs().iter().find(|run| run.kind() == Kind::Data && own.contains(&run.name().key().unwrap()));
     place.damage_first_block(&data.unwrap().name().key().unwrap()).await;
-    let (pulled, _) = pull().await.unwrap();
+    let (pulled, _) = pulled().await.unwrap();
     let error = pulled[&path("f")].1.as_ref().unwrap_err();
     assert!(error.contains("index run"), "{error}");
 }
@@ -293,12 +268,12 @@ async fn a_lying_member_voids_later_backups_until_it_is_revoked() {
     let lab = place.hostile(WriterSpec::default().with_domain("lab")).await;
     assert_eq!(push_file(&lab, "n", content).await.stats.bytes_added, content.len() as u64);
 
-    place.owner().await.revoke_writer(&liar.0.signing.verifying().unwrap().id()).await.unwrap();
+    place.owner().await.revoke_writer(&signer(&liar)).await.unwrap();
     let mended = push_file(&place.owner().await, "n", content).await;
     assert_eq!(mended.stats.bytes_added, content.len() as u64);
     // Who asks for the chunk now finds the copy that is there, also for the snapshot from before.
     for id in [&voided.summary.id, &mended.summary.id] {
-        let (pulled, _) = crate::tests::memory::pull(&place.owner().await, id, &Selection::default()).await.unwrap();
+        let (pulled, _) = pull(&place.owner().await, id, &Selection::default()).await.unwrap();
         assert_eq!(pulled[&path("f")].1.as_ref().unwrap(), content.as_bytes());
     }
 }
@@ -312,13 +287,7 @@ async fn a_writers_run_replaces_no_other() {
     let writer = place.hostile(WriterSpec::default()).await;
     let replaces = victims.iter().filter_map(|(key, _)| RunName::from_key(key)).collect();
     lie(&writer.0, ChunkId([1; 20]), 1, replaces).await;
-    assert!(
-        crate::tests::memory::pull(&place.owner().await, &stored.summary.id, &Selection::default())
-            .await
-            .unwrap()
-            .1
-            .is_empty()
-    );
+    assert!(pull(&place.owner().await, &stored.summary.id, &Selection::default()).await.unwrap().1.is_empty());
     let findings = place.findings().await;
     assert!(findings.len() == 1 && findings[0].problem.contains("replaces"), "{findings:?}");
 }
@@ -345,7 +314,7 @@ async fn a_snapshot_that_was_kept_cannot_be_replaced() {
     let writer = place.hostile(WriterSpec::default()).await;
     let kept = push_file(&writer, "n", "as it was").await.summary.id;
     let inner = &writer.0;
-    place.owner().await.revoke_writer(&inner.signing.verifying().unwrap().id()).await.unwrap();
+    place.owner().await.revoke_writer(&signer(&writer)).await.unwrap();
     assert_eq!(place.names().await, ["n"]);
     // The thief signs another one for the same place, and the storage lets it overwrite.
     let id = SessionId::from_hex(&kept.0).unwrap();

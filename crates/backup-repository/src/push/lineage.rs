@@ -64,23 +64,11 @@ mod tests {
     use crate::repository::Repository;
     use crate::session::create_record;
     use crate::{RepositoryOptions, new_identity};
-    use backup_core::{
-        Catalogue, Destination, Event, Key, Observer, PutOptions, Silent, Spec, StorageDriver, StorageExt,
-    };
+    use backup_core::{Catalogue, Destination, Key, PutOptions, Silent, Spec, StorageDriver, StorageExt};
     use backup_storage::Memory;
-    use std::sync::{Arc, Mutex};
+    use backup_testkit::Told;
+    use std::sync::Arc;
     use std::time::SystemTime;
-
-    #[derive(Debug, Default)]
-    struct Warnings(Mutex<Vec<String>>);
-
-    impl Observer for Warnings {
-        fn event(&self, event: Event) {
-            if let Event::Warning(text) = event {
-                self.0.lock().unwrap().push(text);
-            }
-        }
-    }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_push_behind_a_clock_that_was_far_ahead_says_so() {
@@ -91,9 +79,9 @@ mod tests {
         for (hours, says) in [(23, None), (49, Some("2 days ahead"))] {
             let (last, ..) = pushed(&repository, "n").await;
             let later = later_copy(&repository, last, hours).await;
-            let told = Arc::new(Warnings::default());
+            let told = Arc::new(Told::default());
             repository.begin(Spec::new("n", "host"), told.clone()).await.unwrap().commit().await.unwrap();
-            let warnings = told.0.lock().unwrap().clone();
+            let warnings = told.warnings();
             let said: Vec<&String> = warnings.iter().filter(|warning| warning.contains(&later)).collect();
             assert_eq!(said.len(), usize::from(says.is_some()), "{warnings:?}");
             assert!(says.is_none_or(|says| said[0].contains(says)), "{said:?}");

@@ -1,33 +1,30 @@
+use crate::WriterSpec;
 use crate::crypto::SignerId;
 use crate::format::ids::SessionId;
 use crate::format::record::RecordKind;
-use crate::format::snapshot::{snapshot_key, to_ms, write_payload};
+use crate::format::snapshot::{snapshot_key, to_ms};
 use crate::repository::{Repository, series};
 use crate::session::{create_record, new_id};
-use crate::{OwnerIdentity, RepositoryOptions, WriterSpec, new_identity};
+use crate::tests::{Place, signer, snapshot_as};
 use backup_core::*;
-use backup_storage::Memory;
 use backup_testkit::storage::{Counting, Method};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-struct Place {
+/// A repository of whose owner all calls are counted.
+struct Counted {
     storage: Arc<Counting>,
     owner: Repository,
     writer: Repository,
 }
 
-impl Place {
+impl Counted {
     async fn new() -> Self {
-        let (secret, recipient) = new_identity();
-        let storage = Arc::new(Counting::new(Arc::new(Memory::new())));
-        let made = Repository::create(storage.clone(), &[recipient], RepositoryOptions::default()).await.unwrap();
-        let credential = made.add_writer(&WriterSpec::default()).await.unwrap();
-        let identity = OwnerIdentity::Key(secret);
-        let owner = Repository::open(storage.clone(), &identity, RepositoryOptions::default()).await.unwrap();
-        let options = RepositoryOptions::default();
-        let writer = Repository::open_as_writer(storage.clone(), &credential, options).await.unwrap();
-        Place { storage, owner, writer }
+        let place = Place::new().await;
+        let writer = place.writer(&WriterSpec::default()).await;
+        let storage = Arc::new(Counting::new(place.storage.clone()));
+        let owner = place.over(storage.clone()).await.unwrap();
+        Counted { storage, owner, writer }
     }
 
     async fn meant(&self, reference: &str) -> Result<String> {
@@ -74,14 +71,11 @@ async fn put_with(
     status: Status,
     change: impl FnOnce(&mut serde_json::Value),
 ) -> SessionId {
-    let inner = &by.0;
-    let (key, status) = (snapshot_key(&id).unwrap(), status.as_str());
-    let mut head = serde_json::json!({ "name": name, "host": "h", "time": id.time_ms(), "duration_ms": 0, "status": status,
-        "tags": [], "components": [], "entries": 0, "files": 0, "size_bytes": 0, "stored_bytes": 0, "domain": 0,
-        "sequence": 1, "previous": null });
-    change(&mut head);
-    let payload = write_payload(&key, &inner.keys.index, inner.recipient(), &head, &[]).unwrap();
-    create_record(inner, RecordKind::Snapshot, &key, &payload).await.unwrap();
+    let change = |head: &mut serde_json::Value| {
+        (head["name"], head["time"], head["status"]) = (name.into(), id.time_ms().into(), status.as_str().into());
+        change(head);
+    };
+    snapshot_as(by, &id, change).await;
     id
 }
 
@@ -91,7 +85,7 @@ async fn pushed(by: &Repository, name: &str, status: Status) -> SessionId {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_latest_ones_are_found_by_a_few_heads() {
-    let place = Place::new().await;
+    let place = Counted::new().await;
     let mut ids = Vec::new();
     for _ in 0..50 {
         ids.push(pushed(&place.owner, "n", Status::Complete).await.to_string());
@@ -115,7 +109,7 @@ async fn the_latest_ones_are_found_by_a_few_heads() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_count_is_passed_over() {
-    let place = Place::new().await;
+    let place = Counted::new().await;
     assert_eq!(place.refused("latest").await.kind(), ErrorKind::NotFound);
     assert_eq!(place.refused("latest:n").await.kind(), ErrorKind::NotFound);
     let mut ids = Vec::new();
@@ -151,7 +145,7 @@ async fn what_does_not_count_is_passed_over() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_only_looks_like_one_of_a_series_hides_nothing() {
-    let place = Place::new().await;
+    let place = Counted::new().await;
     let honest = pushed(&place.owner, "n", Status::Complete).await;
     let mut id = new_id(&place.owner.0, "n").unwrap();
     assert_eq!(id.series(), honest.series());
@@ -170,16 +164,12 @@ async fn one_that_only_looks_like_one_of_a_series_hides_nothing() {
 /// A writer may sign what no version reads yet, and has a series that looks like another's.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_cannot_be_read_is_in_the_way_of_its_own_name_alone() {
-    let place = Place::new().await;
+    let place = Counted::new().await;
     let honest = pushed(&place.owner, "db", Status::Complete).await.to_string();
     let looks_like = || {
         SessionId({
             let mut id = new_id(&place.writer.0, "w").unwrap();
-            id.0[6..10].copy_from_slice(&series(
-                &place.writer.0.keys.index,
-                &place.writer.0.signing.verifying().unwrap().id(),
-                "db",
-            ));
+            id.0[6..10].copy_from_slice(&series(&place.writer.0.keys.index, &signer(&place.writer), "db"));
             id.0
         })
     };
@@ -202,7 +192,7 @@ async fn one_that_cannot_be_read_is_in_the_way_of_its_own_name_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_latest_of_one_name_is_not_an_older_one_that_can_be_read() {
-    let place = Place::new().await;
+    let place = Counted::new().await;
     let older = pushed(&place.owner, "n", Status::Complete).await;
     let id = new_id(&place.owner.0, "n").unwrap();
     put_with(&place.owner, id, "n", Status::Complete, |head| head["files"] = "many".into()).await;
@@ -216,7 +206,7 @@ async fn the_latest_of_one_name_is_not_an_older_one_that_can_be_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_beginning_of_an_id_will_do_as_long_as_it_is_clear() {
-    let place = Place::new().await;
+    let place = Counted::new().await;
     let mut ids = Vec::new();
     for (at, name) in ["a", "b", "c"].into_iter().enumerate() {
         let mut id = new_id(&place.owner.0, name).unwrap();

@@ -5,14 +5,12 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "these are tests")]
 
-#[allow(dead_code, reason = "other tests use the rest")]
-#[path = "../roundtrip/memory.rs"]
-mod memory;
 mod million;
 
 use backup_core::*;
 use backup_repository::*;
 use backup_storage::Memory;
+use backup_testkit::memory::{pull, send};
 use backup_testkit::storage::{Counting, Method, Tally};
 use million::{Million, MillionCapture};
 use std::sync::Arc;
@@ -31,14 +29,7 @@ fn tree(round: u64) -> Million {
 async fn push(repository: &Repository, round: u64) -> BackupId {
     let mut capture = MillionCapture { tree: tree(round), at: 0 };
     let mut draft = repository.begin(Spec::new("n", "host"), Arc::new(Silent)).await.unwrap();
-    let spec = ComponentSpec::new("files", SourceDescription::new("memory"));
-    let mut ingest = draft.component(spec).await.unwrap();
-    while let Some(batch) = capture.list().await.unwrap() {
-        let wanted = ingest.want(batch).await.unwrap();
-        if !wanted.is_empty() {
-            capture.fetch(wanted, ingest.contents()).await.unwrap();
-        }
-    }
+    let ingest = send(&mut *draft, &mut capture).await.unwrap();
     let component = draft.accept(ingest, Box::new(capture).finish().await.unwrap()).await.unwrap();
     assert_eq!(component.totals.entries, tree(round).entries());
     draft.commit().await.unwrap().summary.id
@@ -57,7 +48,7 @@ async fn cost_of_one(storage: &Arc<Counting>, identity: &OwnerIdentity, meant: &
     storage.reset();
     let repository = Repository::open(storage.clone(), identity, options).await.unwrap();
     let id = repository.names().await.unwrap().resolve(meant).await.unwrap();
-    let (pulled, lost) = memory::pull(&repository, &id, &Million::select(file)).await.unwrap();
+    let (pulled, lost) = pull(&repository, &id, &Million::select(file)).await.unwrap();
     assert!(lost.is_empty(), "{lost:?}");
     let content = tree(round).content(file);
     let (_, bytes) = pulled.into_values().find(|(entry, _)| entry.has_content()).unwrap();

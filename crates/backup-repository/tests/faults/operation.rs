@@ -1,9 +1,9 @@
 //! What is tried, and what it says that it has done.
 
-use super::memory::*;
 use super::world::{World, at_once, tree};
 use backup_core::*;
 use backup_repository::*;
+use backup_testkit::memory::*;
 use std::sync::Arc;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,13 +98,7 @@ async fn store(repository: &Repository, tree: &Tree) -> Result<BackupId> {
     let mut draft = repository.begin(Spec::new("n", "host"), Arc::new(Silent)).await?;
     let mut capture = MemoryCapture::new(tree, 5);
     let captured = async {
-        let mut ingest = draft.component(ComponentSpec::new("files", SourceDescription::new("memory"))).await?;
-        while let Some(batch) = capture.list().await? {
-            let wanted = ingest.want(batch).await?;
-            if !wanted.is_empty() {
-                capture.fetch(wanted, ingest.contents()).await?;
-            }
-        }
+        let ingest = send(&mut *draft, &mut capture).await?;
         draft.accept(ingest, Outcome::default()).await
     };
     match captured.await {

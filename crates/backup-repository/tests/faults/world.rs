@@ -1,10 +1,10 @@
 //! A repository with something of everything in it, and what must hold of it whatever happens.
 
-use super::memory::*;
 use super::operation::{Done, Operation};
 use backup_core::*;
 use backup_repository::*;
 use backup_storage::Memory;
+use backup_testkit::memory::*;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -28,9 +28,7 @@ pub struct World {
 pub fn tree(seeds: impl IntoIterator<Item = u64>) -> Tree {
     let mut tree = Tree::from([(path("dir"), directory()), (path("dir/empty"), file("", 1))]);
     for seed in seeds {
-        let mut bytes = vec![0; 3000];
-        blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
-        tree.insert(path(&format!("dir/{seed:03}")), file(bytes, 1));
+        tree.insert(path(&format!("dir/{seed:03}")), file(noise(seed, 3000), 1));
     }
     tree
 }
@@ -129,11 +127,11 @@ impl World {
         let listed = elsewhere.list().await.unwrap();
         for (id, tree) in &self.kept {
             assert!(listed.iter().any(|summary| summary.id == *id), "{id} is gone");
-            assert_pulls(&elsewhere, id, tree).await;
+            assert_whole(&elsewhere, id, tree).await;
         }
         for summary in listed.iter().filter(|summary| !self.kept.contains_key(&summary.id)) {
             let tree = if summary.id == self.doomed.0 { &self.doomed.1 } else { &operation.tree() };
-            assert_pulls(&elsewhere, &summary.id, tree).await;
+            assert_whole(&elsewhere, &summary.id, tree).await;
         }
         let options = CheckOptions::default().with_read(ReadData::All);
         let report = elsewhere.check(options, Arc::new(Silent)).await.unwrap();
@@ -189,18 +187,8 @@ impl World {
 /// A push that has stored some packs and is not committed.
 async fn half_a_push(repository: &Repository) -> Box<dyn Draft> {
     let mut draft = repository.begin(Spec::new("n", "h"), Arc::new(Silent)).await.unwrap();
-    let mut ingest = draft.component(ComponentSpec::new("files", SourceDescription::new("memory"))).await.unwrap();
-    let mut capture = MemoryCapture::new(&tree(30..50), 50);
-    let batch = capture.list().await.unwrap().unwrap();
-    let wanted = ingest.want(batch).await.unwrap();
-    capture.fetch(wanted, ingest.contents()).await.unwrap();
+    let _ingest = send(&mut *draft, &mut MemoryCapture::new(&tree(30..50), 50)).await.unwrap();
     draft
-}
-
-async fn assert_pulls(repository: &Repository, id: &BackupId, tree: &Tree) {
-    let (pulled, lost) = pull(repository, id, &Selection::default()).await.unwrap();
-    assert!(lost.is_empty(), "{id}: {lost:?}");
-    assert_same(tree, &pulled);
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {

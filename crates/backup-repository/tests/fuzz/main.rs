@@ -7,16 +7,13 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "these are tests")]
 
 mod allocations;
-#[allow(dead_code, reason = "the round trips use more of it")]
-#[path = "../roundtrip/memory.rs"]
-mod memory;
 mod mutation;
 
 use backup_core::*;
 use backup_repository::fuzzing::{TARGETS, Target, harvest};
 use backup_repository::*;
 use backup_storage::Memory;
-use memory::*;
+use backup_testkit::memory::*;
 use mutation::Mutator;
 use std::collections::BTreeMap;
 use std::panic::catch_unwind;

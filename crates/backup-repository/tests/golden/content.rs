@@ -1,7 +1,7 @@
 //! What is in the repositories: the same for ever.
 
-use super::memory::{Node, Tree, directory, file, path};
 use backup_core::{EntryKind, Hole, Metadata, Timestamp, TreePath};
+use backup_testkit::memory::{Node, Tree, directory, file, path};
 
 pub const NAMES: [&str; 5] = ["files", "files, later", "web-1", "lab", "huge"];
 

@@ -1,8 +1,8 @@
 use super::content::{NAMES, tree};
-use super::memory::{MemoryCapture, Tree, file, path, push};
 use backup_core::*;
 use backup_repository::*;
 use backup_storage::{Directory, Memory};
+use backup_testkit::memory::{MemoryCapture, Tree, file, path, push, send};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -32,10 +32,7 @@ fn noise(seed: u64) -> Tree {
 async fn unfinished(to: &Repository, storage: &Memory, name: &str, tree: &Tree) -> Box<dyn Draft> {
     let before = storage.list_all("index/").await.unwrap().len();
     let mut draft = to.begin(Spec::new(name, "host"), Arc::new(Silent)).await.unwrap();
-    let mut ingest = draft.component(ComponentSpec::new("files", SourceDescription::new("memory"))).await.unwrap();
-    let mut capture = MemoryCapture::new(tree, 4096);
-    let wanted = ingest.want(capture.list().await.unwrap().unwrap()).await.unwrap();
-    capture.fetch(wanted, ingest.contents()).await.unwrap();
+    let _ingest = send(&mut *draft, &mut MemoryCapture::new(tree, 4096)).await.unwrap();
     while storage.list_all("index/").await.unwrap().len() == before {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

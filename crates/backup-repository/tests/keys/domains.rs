@@ -30,7 +30,7 @@ async fn domains_share_nothing_and_owners_read_all() {
         let owner = open(&place.storage, identity).await.unwrap();
         assert_eq!(names(&owner).await, ["a", "b", "lab-c", "o"]);
         for pushed in &snapshots {
-            pull_tree(&owner, &pushed.summary.id, &tree).await;
+            assert_whole(&owner, &pushed.summary.id, &tree).await;
         }
         assert_eq!(owner.keys().await.unwrap().domains, ["default", "lab"]);
     }
@@ -42,7 +42,7 @@ async fn domains_share_nothing_and_owners_read_all() {
     let third = place.certify(WriterSpec::default().with_domain("third")).await;
     for writer in [&lab, &third] {
         let id = push_tree(&place.writer(writer).await, "lab-d", &other).await.summary.id;
-        pull_tree(&place.owner().await, &id, &other).await;
+        assert_whole(&place.owner().await, &id, &other).await;
     }
     assert_eq!(names(&place.writer(&lab).await).await, ["b", "lab-c", "lab-d"]);
 }
@@ -64,14 +64,14 @@ async fn an_owner_file_is_not_written_while_keys_that_were_added_are_lost() {
         place.storage.put_bytes(&key, noise(1, 300).into(), &PutOptions::default()).await.unwrap();
         // What is left is read under its own number.
         let id = push_tree(&place.writer(&two).await, "n", &tree(1)).await.summary.id;
-        pull_tree(&place.owner().await, &id, &tree(1)).await;
+        assert_whole(&place.owner().await, &id, &tree(1)).await;
         let (_, recipient) = new_identity();
         assert_eq!(kind(place.owner().await.add_owner(&recipient).await), ErrorKind::Damaged, "{key}");
         place.storage.delete(std::slice::from_ref(&key)).await.unwrap();
         place.storage.put_bytes(&key, kept, &PutOptions::default()).await.unwrap();
         let (secret, recipient) = new_identity();
         place.owner().await.add_owner(&recipient).await.unwrap();
-        pull_tree(&open(&place.storage, &OwnerIdentity::Key(secret)).await.unwrap(), &id, &tree(1)).await;
+        assert_whole(&open(&place.storage, &OwnerIdentity::Key(secret)).await.unwrap(), &id, &tree(1)).await;
     }
 }
 
@@ -86,7 +86,7 @@ async fn one_cache_serves_all_domains() {
         let options = options().with_cache_dir(cache.path());
         let owner = Repository::open(place.storage.clone(), &place.identity, options).await.unwrap();
         for id in &ids {
-            pull_tree(&owner, id, &tree(1)).await;
+            assert_whole(&owner, id, &tree(1)).await;
         }
         assert_eq!(push_tree(&owner, "m", &tree(1)).await.stats.bytes_added, 0);
     }

@@ -41,8 +41,8 @@ async fn what_a_stranger_signed_is_not_read_and_check_names_it() {
     // Its runs are not believed: what they say is there is stored again. Nothing else is held up.
     let again = push_tree(&place.owner().await, "ours", &tree(2)).await;
     assert!(again.stats.bytes_added >= 90_000, "{:?}", again.stats);
-    pull_tree(&place.owner().await, &again.summary.id, &tree(2)).await;
-    pull_tree(&place.owner().await, &pushed.summary.id, &tree(1)).await;
+    assert_whole(&place.owner().await, &again.summary.id, &tree(2)).await;
+    assert_whole(&place.owner().await, &pushed.summary.id, &tree(1)).await;
     // An owner who has seen it takes it away.
     owner.forget(&id).await.unwrap();
     assert!(!place.keys("snapshots/").await.contains(foreign));
@@ -72,7 +72,7 @@ async fn rubbish_under_every_name_holds_nobody_up() {
     }
     let owner = place.owner().await;
     assert_eq!(names(&owner).await, ["n"]);
-    pull_tree(&owner, &pushed.summary.id, &tree(1)).await;
+    assert_whole(&owner, &pushed.summary.id, &tree(1)).await;
     let writer = place.writer(&credential).await;
     assert_eq!(push_tree(&writer, "n", &tree(1)).await.stats.bytes_added, 0, "its runs are not void");
     let named: Vec<_> = place.check().await.findings.into_iter().map(|finding| finding.object).collect();
@@ -85,5 +85,5 @@ async fn rubbish_under_every_name_holds_nobody_up() {
     assert_eq!(owner.rotate().await.unwrap().identity, 1);
     let lab = place.certify(WriterSpec::default().with_domain("lab")).await;
     let id = push_tree(&place.writer(&lab).await, "n", &tree(3)).await.summary.id;
-    pull_tree(&place.owner().await, &id, &tree(3)).await;
+    assert_whole(&place.owner().await, &id, &tree(3)).await;
 }

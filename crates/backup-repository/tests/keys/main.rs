@@ -4,9 +4,6 @@
 
 mod domains;
 mod foreign;
-#[allow(dead_code, reason = "shared with other tests")]
-#[path = "../roundtrip/memory.rs"]
-mod memory;
 mod owners;
 mod page;
 mod pruned;
@@ -20,7 +17,7 @@ mod writers;
 use backup_core::*;
 use backup_repository::*;
 use backup_storage::Memory;
-use memory::*;
+use backup_testkit::memory::*;
 use std::sync::Arc;
 
 /// A repository with one owner; nothing is cached.
@@ -73,23 +70,11 @@ async fn push_tree(to: &Repository, name: &str, tree: &Tree) -> Committed {
     push(to, name, MemoryCapture::new(tree, 100)).await.unwrap().0
 }
 
-async fn pull_tree(from: &Repository, id: &BackupId, tree: &Tree) {
-    let (pulled, lost) = pull(from, id, &Selection::default()).await.unwrap();
-    assert!(lost.is_empty(), "{lost:?}");
-    assert_same(tree, &pulled);
-}
-
 /// The names of the snapshots that count, sorted: two may have the same time.
 async fn names(of: &Repository) -> Vec<String> {
     let mut names: Vec<_> = of.list().await.unwrap().into_iter().map(|summary| summary.name).collect();
     names.sort();
     names
-}
-
-fn noise(seed: u64, len: usize) -> Vec<u8> {
-    let mut bytes = vec![0; len];
-    blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
-    bytes
 }
 
 fn tree(seed: u64) -> Tree {

@@ -18,7 +18,7 @@ async fn owners_are_added_and_removed_and_the_last_one_stays() {
     let second = owner.add_owner(&OwnerRecipient::Passphrase(passphrase.clone())).await.unwrap();
     let by_passphrase = OwnerIdentity::Passphrase(passphrase);
     let other = open(&place.storage, &by_passphrase).await.unwrap();
-    pull_tree(&other, &pushed, &tree(1)).await;
+    assert_whole(&other, &pushed, &tree(1)).await;
     let listed = other.keys().await.unwrap().owners;
     let current: Vec<_> =
         listed.iter().filter(|owner| owner.current).map(|owner| (&owner.id, owner.kind.as_deref())).collect();
@@ -26,7 +26,7 @@ async fn owners_are_added_and_removed_and_the_last_one_stays() {
 
     other.remove_owner(&first[0].id).await.unwrap();
     assert_eq!(kind(open(&place.storage, &place.identity).await), ErrorKind::AccessDenied);
-    pull_tree(&open(&place.storage, &by_passphrase).await.unwrap(), &pushed, &tree(1)).await;
+    assert_whole(&open(&place.storage, &by_passphrase).await.unwrap(), &pushed, &tree(1)).await;
     assert_eq!(kind(other.remove_owner(&second).await), ErrorKind::InvalidInput);
 }
 

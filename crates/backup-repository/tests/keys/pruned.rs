@@ -29,8 +29,8 @@ async fn what_writers_of_several_domains_stored_is_freed_and_kept_domain_by_doma
     }
     let report = prune(&place).await;
     assert!(report.is_finished() && report.packs_deleted >= 4, "{report:?}");
-    pull_tree(&place.owner().await, &kept_here.summary.id, &tree(2)).await;
-    pull_tree(&place.owner().await, &kept_there.summary.id, &tree(3)).await;
+    assert_whole(&place.owner().await, &kept_here.summary.id, &tree(2)).await;
+    assert_whole(&place.owner().await, &kept_there.summary.id, &tree(3)).await;
     assert_clean(&place).await;
     // A year later nothing of their sessions holds anything up.
     place.storage.advance(DAY * 400);
@@ -72,7 +72,7 @@ async fn packs_of_who_was_revoked_stay_while_others_need_them_and_its_word_is_no
     }
     let report = prune(&place).await;
     assert!(report.is_finished() && report.runs_merged > 8, "{report:?}");
-    pull_tree(&place.owner().await, &shared.summary.id, &tree(1)).await;
+    assert_whole(&place.owner().await, &shared.summary.id, &tree(1)).await;
     assert_clean(&place).await;
     // What was needed and read is known from now on; what only the revoked one said is not.
     let again = push_tree(&place.owner().await, "again", &tree(1)).await;
@@ -95,5 +95,5 @@ async fn rubbish_is_named_and_an_owner_gets_rid_of_it() {
     assert!(error.to_string().contains(&session), "{error}");
     place.owner().await.forget(&BackupId(session)).await.unwrap();
     prune(&place).await;
-    pull_tree(&place.owner().await, &pushed.summary.id, &tree(1)).await;
+    assert_whole(&place.owner().await, &pushed.summary.id, &tree(1)).await;
 }

@@ -1,73 +1,31 @@
 //! Two owners at the same moment.
 
 use super::*;
-use async_trait::async_trait;
-use std::ops::Range;
+use backup_testkit::storage::{Call, FaultPlan, Faulty, Method};
 
-/// A storage in which somebody else does something just before the first put, or the first delete, below a prefix.
-#[derive(Debug)]
-struct Meanwhile {
-    storage: Memory,
-    prefix: &'static str,
-    /// The storage as it is after that.
-    after: std::sync::Mutex<Option<Memory>>,
-}
-
-impl Meanwhile {
-    async fn reach(&self, key: &Key) {
-        let after = self.after.lock().unwrap().take_if(|_| key.as_str().starts_with(self.prefix));
-        let Some(after) = after else { return };
-        for (key, _) in self.storage.list_all("keys/").await.unwrap() {
-            if after.stat(&key).await.is_err() {
-                self.storage.delete(std::slice::from_ref(&key)).await.unwrap();
-            }
-        }
-        for (key, _) in after.list_all("keys/").await.unwrap() {
-            let bytes = after.get_bytes(&key, 1 << 20).await.unwrap();
-            if self.storage.stat(&key).await.is_err() {
-                self.storage.put_bytes(&key, bytes, &PutOptions::default()).await.unwrap();
-            }
+/// Makes the keys of one storage those of another; of what both have, the first one's stay.
+async fn follow(storage: &Memory, other: &Memory) {
+    for (key, _) in storage.list_all("keys/").await.unwrap() {
+        if other.stat(&key).await.is_err() {
+            storage.delete(std::slice::from_ref(&key)).await.unwrap();
         }
     }
-}
-
-#[async_trait]
-impl StorageDriver for Meanwhile {
-    fn capabilities(&self) -> Capabilities {
-        self.storage.capabilities()
-    }
-
-    fn location(&self) -> String {
-        self.storage.location()
-    }
-
-    async fn put(&self, key: &Key, options: &PutOptions) -> Result<Box<dyn ObjectWriter>> {
-        self.reach(key).await;
-        self.storage.put(key, options).await
-    }
-
-    async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Result<Reader> {
-        self.storage.get(key, range).await
-    }
-
-    async fn stat(&self, key: &Key) -> Result<ObjectMeta> {
-        self.storage.stat(key).await
-    }
-
-    async fn list(&self, prefix: &str, after: Option<&Key>) -> Result<Page> {
-        self.storage.list(prefix, after).await
-    }
-
-    async fn delete(&self, keys: &[Key]) -> Result<()> {
-        self.reach(&keys[0]).await;
-        self.storage.delete(keys).await
+    for (key, _) in other.list_all("keys/").await.unwrap() {
+        let bytes = other.get_bytes(&key, 1 << 20).await.unwrap();
+        if storage.stat(&key).await.is_err() {
+            storage.put_bytes(&key, bytes, &PutOptions::default()).await.unwrap();
+        }
     }
 }
 
 /// An owner whose next put or delete below a prefix comes after what another one did.
 async fn owner_after(place: &Place, prefix: &'static str, other: Memory) -> Repository {
-    let storage = Meanwhile { storage: (*place.storage).clone(), prefix, after: Some(other).into() };
-    Repository::open(Arc::new(storage), &place.identity, options()).await.unwrap()
+    let storage = place.storage.clone();
+    let is_it =
+        move |call: &Call<'_>| matches!(call.method, Method::Put | Method::Delete) && call.key.starts_with(prefix);
+    let plan = FaultPlan::meanwhile(is_it, async move { follow(&storage, &other).await });
+    let storage = Arc::new(Faulty::new(place.storage.clone(), plan));
+    Repository::open(storage, &place.identity, options()).await.unwrap()
 }
 
 /// The same repository, where somebody can do something else.

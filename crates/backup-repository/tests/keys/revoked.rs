@@ -26,8 +26,8 @@ async fn what_a_writer_signed_before_stays_and_nothing_later_counts() {
     let owner = place.owner().await;
     assert_eq!(names(&owner).await, ["before", "shared"]);
     assert_eq!(kind(owner.open(&after.summary.id).await), ErrorKind::Damaged);
-    pull_tree(&owner, &before.summary.id, &tree(1)).await;
-    pull_tree(&owner, &shared.summary.id, &tree(1)).await;
+    assert_whole(&owner, &before.summary.id, &tree(1)).await;
+    assert_whole(&owner, &shared.summary.id, &tree(1)).await;
     let report = place.check().await;
     let named: Vec<_> = report.findings.iter().map(|finding| finding.object.as_str()).collect();
     assert_eq!(named, [format!("snapshots/{}", after.summary.id)], "{report:?}");

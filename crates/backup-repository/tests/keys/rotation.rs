@@ -34,11 +34,11 @@ async fn old_and_new_data_for_those_who_stay_and_nothing_new_for_those_who_went(
     for identity in &identities {
         let owner = open(&place.storage, identity).await.unwrap();
         for (id, seed) in [(&old, 1), (&new, 2), (&writer, 3)] {
-            pull_tree(&owner, id, &tree(seed)).await;
+            assert_whole(&owner, id, &tree(seed)).await;
         }
     }
     assert_eq!(kind(open(&place.storage, &gone).await), ErrorKind::AccessDenied);
-    pull_tree(&thief, &old, &tree(1)).await;
+    assert_whole(&thief, &old, &tree(1)).await;
     for id in [&new, &writer] {
         assert_eq!(kind(thief.open(id).await), ErrorKind::AccessDenied);
     }
@@ -68,7 +68,7 @@ async fn a_removed_owners_file_put_back_does_not_open_what_came_later() {
     // What it writes is for those who have the new identity.
     let its = push_tree(&back, "n", &tree(3)).await.summary.id;
     assert_eq!(kind(back.open(&its).await), ErrorKind::AccessDenied);
-    pull_tree(&place.owner().await, &its, &tree(3)).await;
+    assert_whole(&place.owner().await, &its, &tree(3)).await;
     assert_eq!(kind(back.add_owner(&new_identity().1).await), ErrorKind::AccessDenied);
     assert_eq!(kind(back.rotate().await), ErrorKind::AccessDenied);
 }
@@ -84,8 +84,8 @@ async fn the_public_half_is_taken_from_signed_objects_only() {
     place.storage.put_bytes(&key, planted, &PutOptions::default()).await.unwrap();
     let by_writer = push_tree(&place.writer(&credential).await, "w", &tree(1)).await.summary.id;
     let by_owner = push_tree(&place.owner().await, "o", &tree(2)).await.summary.id;
-    pull_tree(&place.owner().await, &by_writer, &tree(1)).await;
-    pull_tree(&place.owner().await, &by_owner, &tree(2)).await;
+    assert_whole(&place.owner().await, &by_writer, &tree(1)).await;
+    assert_whole(&place.owner().await, &by_owner, &tree(2)).await;
     assert!(place.check().await.findings.iter().any(|finding| finding.object == "keys/identity/1"));
     place.owner().await.rotate().await.unwrap();
     assert!(place.check().await.is_clean());

@@ -118,7 +118,7 @@ async fn a_revocation_and_a_rotation_that_were_seen_stay_in_force() {
     assert_eq!(kind(owner.open(&later).await), ErrorKind::Damaged);
     assert!(owner.keys().await.unwrap().writers[0].revoked.is_some());
     assert_eq!(kind(machine.writer(&credential).await), ErrorKind::AccessDenied);
-    pull_tree(&owner, &kept, &tree(1)).await;
+    assert_whole(&owner, &kept, &tree(1)).await;
     // What is written here is written to the identity that was seen, if nothing else stands in its place, and then it is
     // there again for those who have not seen it.
     let identity = Key::new("keys/identity/1").unwrap();
@@ -129,7 +129,7 @@ async fn a_revocation_and_a_rotation_that_were_seen_stay_in_force() {
     machine.drop_object("keys/identity/1").await;
     let ours = push_tree(&owner, "ours", &tree(3)).await.summary.id;
     assert_eq!(kind(removed.open(&ours).await), ErrorKind::AccessDenied);
-    pull_tree(&machine.place.owner().await, &ours, &tree(3)).await;
+    assert_whole(&machine.place.owner().await, &ours, &tree(3)).await;
     assert_eq!(machine.missing().await, [&*revocation]);
     assert_eq!(
         names(&machine.place.owner().await).await,

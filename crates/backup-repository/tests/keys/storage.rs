@@ -40,7 +40,7 @@ async fn a_storage_that_forgets_brings_back_what_was_before() {
     }
     let written = push_tree(&place.writer(&credential).await, "n", &tree(1)).await.summary.id;
     assert_eq!(names(&place.owner().await).await, ["n"], "the revocation is gone");
-    pull_tree(&removed, &written, &tree(1)).await;
+    assert_whole(&removed, &written, &tree(1)).await;
 
     // A credential that was made after the rotation has the new recipient in it.
     place.owner().await.rotate().await.unwrap();
@@ -53,7 +53,7 @@ async fn a_storage_that_forgets_brings_back_what_was_before() {
     let ignorant = place.owner().await;
     assert_eq!(kind(ignorant.open(&written).await), ErrorKind::AccessDenied);
     place.storage.put_bytes(&hidden, kept, &PutOptions::default()).await.unwrap();
-    pull_tree(&place.owner().await, &written, &tree(2)).await;
+    assert_whole(&place.owner().await, &written, &tree(2)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

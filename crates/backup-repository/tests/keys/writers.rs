@@ -36,7 +36,7 @@ async fn a_writer_backs_up_and_deduplicates_and_reads_nothing() {
     assert!(report.is_clean() && report.checked["snapshots"] == 4, "{report:?}");
 
     for summary in place.owner().await.list().await.unwrap() {
-        pull_tree(&place.owner().await, &summary.id, &tree).await;
+        assert_whole(&place.owner().await, &summary.id, &tree).await;
     }
     let report = place.check().await;
     assert!(report.is_clean(), "{report:?}");

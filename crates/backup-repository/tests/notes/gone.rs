@@ -1,25 +1,12 @@
 //! A storage that shows less than there was.
 
 use super::*;
+use backup_testkit::Told;
 use std::slice::from_ref;
-use std::sync::Mutex;
 
-/// Remembers the warnings that it is told.
-#[derive(Debug, Default)]
-struct Warnings(Mutex<Vec<String>>);
-
-impl Observer for Warnings {
-    fn event(&self, event: Event) {
-        if let Event::Warning(text) = event {
-            self.0.lock().unwrap().push(text);
-        }
-    }
-}
-
-impl Warnings {
-    fn about(&self, id: &BackupId) -> usize {
-        self.0.lock().unwrap().iter().filter(|text| text.contains(&id.0) && text.contains("older state")).count()
-    }
+/// How many warnings say that this one is missing.
+fn about(told: &Told, id: &BackupId) -> usize {
+    told.warnings().iter().filter(|text| text.contains(&id.0) && text.contains("older state")).count()
 }
 
 async fn findings(of: &Repository) -> Vec<(String, Vec<BackupId>)> {
@@ -119,12 +106,12 @@ async fn a_machine_that_remembers_notices_a_rollback() {
     assert_eq!(missing(&place.owner().await).await, [], "it is there");
 
     // A push and a prune say so, and a new snapshot does not hide it.
-    let warnings = Arc::new(Warnings::default());
-    let draft = rolled_back.begin(Spec::new("n", "host"), warnings.clone()).await.unwrap();
+    let told = Arc::new(Told::default());
+    let draft = rolled_back.begin(Spec::new("n", "host"), told.clone()).await.unwrap();
     draft.abort().await.unwrap();
-    assert_eq!(warnings.about(&second), 1);
-    rolled_back.prune(&PruneOptions::default(), warnings.clone(), &Stop::new()).await.unwrap();
-    assert_eq!(warnings.about(&second), 2);
+    assert_eq!(about(&told, &second), 1);
+    rolled_back.prune(&PruneOptions::default(), told.clone(), &Stop::new()).await.unwrap();
+    assert_eq!(about(&told, &second), 2);
     push(&rolled_back, "n").await;
     assert_eq!(missing(&rolled_back).await, from_ref(&second));
     rolled_back.forget_missing(&second).await.unwrap();

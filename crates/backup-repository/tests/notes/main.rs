@@ -3,16 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "these are tests")]
 
 mod gone;
-#[allow(dead_code, reason = "shared with other tests")]
-#[path = "../roundtrip/memory.rs"]
-mod memory;
 mod received;
 mod said;
 
 use backup_core::*;
 use backup_repository::*;
 use backup_storage::Memory;
-use memory::{MemoryCapture, Tree, file, path};
+use backup_testkit::memory::{self, MemoryCapture, Tree, file, path};
 use std::sync::Arc;
 use std::time::SystemTime;
 use tempfile::TempDir;

@@ -1,9 +1,7 @@
 //! Receipts: when snapshots came.
 
 use super::*;
-use async_trait::async_trait;
-use backup_testkit::storage::{Counting, Method};
-use std::ops::Range;
+use backup_testkit::storage::{Counting, FaultPlan, Faulty, Method};
 use std::time::Duration;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -120,55 +118,12 @@ async fn receipts_that_no_owner_signed_are_passed_over_and_named() {
     assert!(listed(&owner, &second).await.received.is_some());
 }
 
-/// A storage that lists receipts as they were a moment ago.
-#[derive(Debug)]
-struct Late {
-    storage: Arc<Memory>,
-    earlier: Memory,
-}
-
-#[async_trait]
-impl StorageDriver for Late {
-    fn capabilities(&self) -> Capabilities {
-        self.storage.capabilities()
-    }
-
-    fn location(&self) -> String {
-        self.storage.location()
-    }
-
-    async fn put(&self, key: &Key, options: &PutOptions) -> Result<Box<dyn ObjectWriter>> {
-        self.storage.put(key, options).await
-    }
-
-    async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Result<Reader> {
-        self.storage.get(key, range).await
-    }
-
-    async fn stat(&self, key: &Key) -> Result<ObjectMeta> {
-        self.storage.stat(key).await
-    }
-
-    async fn list(&self, prefix: &str, after: Option<&Key>) -> Result<Page> {
-        if prefix == "receipts/" {
-            self.earlier.list(prefix, after).await
-        } else {
-            self.storage.list(prefix, after).await
-        }
-    }
-
-    async fn delete(&self, keys: &[Key]) -> Result<()> {
-        self.storage.delete(keys).await
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_owners_at_once_the_faster_ones_receipts_count() {
     let place = Place::new().await;
     let owner = place.owner().await;
     place.push("n").await;
     owner.record_receipts().await.unwrap();
-    let earlier = place.storage.fork();
     let second = place.push("n").await;
     assert_eq!(owner.record_receipts().await.unwrap(), 1);
     let first_said = listed(&owner, &second).await.received;
@@ -179,7 +134,16 @@ async fn of_two_owners_at_once_the_faster_ones_receipts_count() {
     place.storage.put_bytes(&key, bytes, &PutOptions::default()).await.unwrap();
     let third = place.push("n").await;
 
-    let late = place.over(Arc::new(Late { storage: place.storage.clone(), earlier })).await;
+    // The faster one's come when the other has listed what there is.
+    let faster = Key::new("receipts/1").unwrap();
+    let bytes = place.storage.get_bytes(&faster, 1 << 20).await.unwrap();
+    place.storage.delete(std::slice::from_ref(&faster)).await.unwrap();
+    let storage = place.storage.clone();
+    let come = async move {
+        storage.put_bytes(&faster, bytes, &PutOptions::default()).await.unwrap();
+    };
+    let plan = FaultPlan::meanwhile(|call| call.method == Method::Put && call.key == "receipts/1", come);
+    let late = place.over(Arc::new(Faulty::new(place.storage.clone(), plan))).await;
     assert_eq!(late.record_receipts().await.unwrap(), 1, "the third; the second has its receipt");
     assert_eq!(listed(&owner, &second).await.received, first_said);
     assert!(listed(&owner, &third).await.received.is_some());

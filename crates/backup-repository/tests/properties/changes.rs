@@ -1,8 +1,8 @@
 //! What happens to a tree between two pushes.
 
-use super::memory::*;
 use super::trees;
 use backup_core::*;
+use backup_testkit::memory::*;
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]

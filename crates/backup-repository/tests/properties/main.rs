@@ -3,16 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "these are tests")]
 
 mod changes;
-#[allow(dead_code, reason = "the round trips use more of it")]
-#[path = "../roundtrip/memory.rs"]
-mod memory;
 mod trees;
 
 use backup_core::*;
 use backup_repository::*;
 use backup_storage::Memory;
+use backup_testkit::memory::*;
 use changes::Change;
-use memory::*;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -78,9 +75,7 @@ impl Place {
     /// What somebody gets who has nothing but the storage.
     async fn assert_pulls(&self, id: &BackupId, tree: &Tree) {
         let repository = self.open(RepositoryOptions::default().with_threads(2)).await;
-        let (pulled, lost) = pull(&repository, id, &Selection::default()).await.unwrap();
-        assert!(lost.is_empty(), "{lost:?}");
-        assert_same(tree, &pulled);
+        assert_whole(&repository, id, tree).await;
     }
 
     async fn assert_clean(&self) {

@@ -1,7 +1,7 @@
 //! Trees of every kind of entry.
 
-use super::memory::*;
 use backup_core::*;
+use backup_testkit::memory::*;
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -74,12 +74,6 @@ pub fn content() -> impl Strategy<Value = Vec<u8>> {
             noise(seed, length)
         }
     })
-}
-
-pub fn noise(seed: u64, length: usize) -> Vec<u8> {
-    let mut bytes = vec![0; length];
-    blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
-    bytes
 }
 
 pub fn node() -> impl Strategy<Value = Node> {

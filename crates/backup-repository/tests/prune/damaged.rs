@@ -97,11 +97,7 @@ async fn the_last_copy_is_not_deleted_though_it_is_condemned_and_damaged() {
     repository.forget(&first).await.unwrap();
     let report = prune(&repository, &now()).await.unwrap();
     assert!(report.packs_condemned as usize >= content.len(), "{report:?}");
-    let mut ingest = draft.component(ComponentSpec::new("files", SourceDescription::new("memory"))).await.unwrap();
-    let mut capture = MemoryCapture::new(&all, 4096);
-    let batch = capture.list().await.unwrap().unwrap();
-    let wanted = ingest.want(batch).await.unwrap();
-    capture.fetch(wanted, ingest.contents()).await.unwrap();
+    let ingest = send(&mut *draft, &mut MemoryCapture::new(&all, 4096)).await.unwrap();
     draft.accept(ingest, Outcome::default()).await.unwrap();
     let second = draft.commit().await.unwrap().summary.id;
 

@@ -4,56 +4,33 @@
 
 mod bounded;
 mod damaged;
-#[allow(dead_code, reason = "other tests use the rest")]
-#[path = "../roundtrip/memory.rs"]
-mod memory;
+#[path = "../common/place.rs"]
+mod place;
 mod sequences;
 mod unlisted;
 
 use backup_core::*;
 use backup_repository::*;
 use backup_storage::Memory;
-use memory::*;
+use backup_testkit::memory::*;
+use place::Place;
 use std::sync::Arc;
 use std::time::Duration;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-struct Place {
-    storage: Arc<Memory>,
-    identity: OwnerIdentity,
-    cache: tempfile::TempDir,
+fn options() -> RepositoryOptions {
+    RepositoryOptions::default().with_threads(2).with_pack_bytes(100_000)
 }
 
 impl Place {
-    async fn new() -> (Place, Repository) {
-        let (secret, recipient) = new_identity();
-        let place = Place {
-            storage: Arc::new(Memory::new()),
-            identity: OwnerIdentity::Key(secret),
-            cache: tempfile::tempdir().unwrap(),
-        };
-        let repository = Repository::create(place.storage.clone(), &[recipient], place.options()).await.unwrap();
-        (place, repository)
-    }
-
-    fn options(&self) -> RepositoryOptions {
-        RepositoryOptions::default().with_cache_dir(self.cache.path()).with_threads(2).with_pack_bytes(100_000)
-    }
-
     async fn count(&self, prefix: &str) -> usize {
-        self.storage.list_all(prefix).await.unwrap().len()
+        self.keys(prefix).await.len()
     }
 
     async fn bytes(&self, prefix: &str) -> u64 {
         self.storage.list_all(prefix).await.unwrap().iter().map(|(_, meta)| meta.size_bytes).sum()
     }
-}
-
-fn noise(seed: u64, len: usize) -> Vec<u8> {
-    let mut bytes = vec![0; len];
-    blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
-    bytes
 }
 
 /// Files of noise that cannot be made smaller, named and filled after their seeds.
@@ -72,12 +49,6 @@ async fn prune(repository: &Repository, options: &PruneOptions) -> Result<PruneR
 
 async fn store(repository: &Repository, tree: &Tree) -> BackupId {
     push(repository, "n", MemoryCapture::new(tree, 4096)).await.unwrap().0.summary.id
-}
-
-async fn assert_whole(repository: &Repository, id: &BackupId, tree: &Tree) {
-    let (pulled, lost) = pull(repository, id, &Selection::default()).await.unwrap();
-    assert!(lost.is_empty(), "{lost:?}");
-    assert_same(tree, &pulled);
 }
 
 async fn assert_clean(repository: &Repository) {
@@ -146,11 +117,7 @@ async fn a_push_that_was_under_way_keeps_what_it_relies_on() {
     assert!(report.waiting[0].contains("sessions are over"), "{report:?}");
     let before = place.bytes("packs/").await;
 
-    let mut ingest = draft.component(ComponentSpec::new("files", SourceDescription::new("memory"))).await.unwrap();
-    let mut capture = MemoryCapture::new(&old, 4096);
-    let batch = capture.list().await.unwrap().unwrap();
-    let wanted = ingest.want(batch).await.unwrap();
-    capture.fetch(wanted, ingest.contents()).await.unwrap();
+    let ingest = send(&mut *draft, &mut MemoryCapture::new(&old, 4096)).await.unwrap();
     draft.accept(ingest, Outcome::default()).await.unwrap();
     let second = draft.commit().await.unwrap().summary.id;
     assert!(place.bytes("packs/").await - before < 10_000, "nothing of it was sent again");
@@ -201,11 +168,7 @@ async fn a_dead_session_is_ended_when_its_lease_has_lapsed() {
     let kept = store(&repository, &tree(0..3)).await;
     {
         let mut draft = repository.begin(Spec::new("dead", "h"), Arc::new(Silent)).await.unwrap();
-        let mut ingest = draft.component(ComponentSpec::new("files", SourceDescription::new("memory"))).await.unwrap();
-        let mut capture = MemoryCapture::new(&tree(50..300), 4096);
-        let batch = capture.list().await.unwrap().unwrap();
-        let wanted = ingest.want(batch).await.unwrap();
-        capture.fetch(wanted, ingest.contents()).await.unwrap();
+        let _ingest = send(&mut *draft, &mut MemoryCapture::new(&tree(50..300), 4096)).await.unwrap();
         // Until some packs are stored.
         while place.bytes("packs/").await < 1_000_000 {
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -242,8 +205,7 @@ async fn a_chunk_that_is_missing_stops_it_before_anything_is_condemned() {
         assert_eq!(place.count("packs/").await, packs.len() - 1);
     }
     // All of them: then surely.
-    let rest: Vec<Key> = place.storage.list_all("packs/").await.unwrap().into_iter().map(|(key, _)| key).collect();
-    place.storage.delete(&rest).await.unwrap();
+    place.storage.delete(&place.keys("packs/").await).await.unwrap();
     let error = prune(&repository, &now()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Damaged, "{error:?}");
     assert_eq!(place.count("condemned/").await, 0);

@@ -55,17 +55,13 @@ async fn run(steps: Vec<Step>) {
             }
             Step::Die(from) => {
                 let mut draft = repository.begin(Spec::new("n", "h"), Arc::new(Silent)).await.unwrap();
-                let spec = ComponentSpec::new("files", SourceDescription::new("memory"));
-                let mut ingest = draft.component(spec).await.unwrap();
-                let mut capture = MemoryCapture::new(&tree((from..from + 8).map(u64::from)), 4096);
-                let batch = capture.list().await.unwrap().unwrap();
-                let wanted = ingest.want(batch).await.unwrap();
-                capture.fetch(wanted, ingest.contents()).await.unwrap();
+                let tree = tree((from..from + 8).map(u64::from));
+                send(&mut *draft, &mut MemoryCapture::new(&tree, 4096)).await.unwrap();
             }
             Step::Wait => place.storage.advance(DAY + Duration::from_secs(3600)),
             Step::LoseCache => {
                 let options = place.options().with_cache_dir(place.cache.path().join(number.to_string()));
-                repository = Repository::open(place.storage.clone(), &place.identity, options).await.unwrap();
+                repository = place.open(options).await;
             }
         }
     }

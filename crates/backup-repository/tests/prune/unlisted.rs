@@ -3,13 +3,11 @@
 use super::*;
 
 async fn elsewhere(place: &Place) -> Repository {
-    let options = RepositoryOptions::default().with_threads(2).with_pack_bytes(100_000);
-    Repository::open(place.storage.clone(), &place.identity, options).await.unwrap()
+    place.open(options()).await
 }
 
 async fn remove(place: &Place, prefix: &str) {
-    let keys: Vec<Key> = place.storage.list_all(prefix).await.unwrap().into_iter().map(|(key, _)| key).collect();
-    place.storage.delete(&keys).await.unwrap();
+    place.storage.delete(&place.keys(prefix).await).await.unwrap();
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

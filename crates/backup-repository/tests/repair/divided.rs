@@ -8,7 +8,7 @@ enum Loss {
     Cut,
 }
 
-fn options() -> RepositoryOptions {
+fn divided() -> RepositoryOptions {
     RepositoryOptions::default().with_threads(2).with_pack_bytes(100_000).with_run_rows(20).with_merged_rows(100)
 }
 
@@ -23,7 +23,7 @@ async fn fork(place: &Place, part: &Key, loss: Loss) -> (Arc<Memory>, Repository
             storage.put_bytes(part, bytes.slice(..bytes.len() / 2), &options).await.unwrap();
         }
     }
-    let repository = Repository::open(storage.clone(), &place.identity, options()).await.unwrap();
+    let repository = Repository::open(storage.clone(), &place.identity, divided()).await.unwrap();
     (storage, repository)
 }
 
@@ -34,7 +34,7 @@ async fn keys(storage: &Memory, prefix: &str) -> Vec<Key> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_part_of_a_divided_run_is_noticed_by_all_and_made_again_by_a_repair() {
     let (place, _) = Place::new().await;
-    let repository = Repository::open(place.storage.clone(), &place.identity, options()).await.unwrap();
+    let repository = place.open(divided()).await;
     let (all, other) = (tree(0..400), tree(1000..1020));
     // A run for each forty files.
     for files in (40..400).step_by(40) {

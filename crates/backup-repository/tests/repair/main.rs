@@ -3,43 +3,24 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "these are tests")]
 
 mod divided;
-#[allow(dead_code, reason = "other tests use the rest")]
-#[path = "../roundtrip/memory.rs"]
-mod memory;
+#[path = "../common/place.rs"]
+mod place;
 
 use backup_core::*;
 use backup_repository::*;
 use backup_storage::Memory;
+use backup_testkit::memory::*;
 use backup_testkit::storage::{Call, FaultPlan, Faulty, Method, Moment};
-use memory::*;
+use place::Place;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
-struct Place {
-    storage: Arc<Memory>,
-    identity: OwnerIdentity,
-    cache: tempfile::TempDir,
+fn options() -> RepositoryOptions {
+    RepositoryOptions::default().with_threads(2).with_pack_bytes(100_000).with_run_rows(40)
 }
 
 impl Place {
-    async fn new() -> (Place, Repository) {
-        let (secret, recipient) = new_identity();
-        let identity = OwnerIdentity::Key(secret);
-        let place = Place { storage: Arc::new(Memory::new()), identity, cache: tempfile::tempdir().unwrap() };
-        let options = RepositoryOptions::default()
-            .with_cache_dir(place.cache.path())
-            .with_threads(2)
-            .with_pack_bytes(100_000)
-            .with_run_rows(40);
-        let repository = Repository::create(place.storage.clone(), &[recipient], options).await.unwrap();
-        (place, repository)
-    }
-
-    async fn keys(&self, prefix: &str) -> Vec<Key> {
-        self.storage.list_all(prefix).await.unwrap().into_iter().map(|(key, _)| key).collect()
-    }
-
     /// Puts other bytes under a key.
     async fn spoil(&self, key: &Key) {
         let mut bytes = self.storage.get_bytes(key, 1 << 30).await.unwrap().to_vec();
@@ -48,12 +29,6 @@ impl Place {
         let options = PutOptions::default().with_mode(PutMode::Replace);
         self.storage.put_bytes(key, bytes.into(), &options).await.unwrap();
     }
-}
-
-fn noise(seed: u64, len: usize) -> Vec<u8> {
-    let mut bytes = vec![0; len];
-    blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
-    bytes
 }
 
 fn tree(seeds: std::ops::Range<u64>) -> Tree {
@@ -76,12 +51,6 @@ async fn prune(repository: &Repository) -> Result<PruneReport> {
 async fn is_clean(repository: &Repository) -> bool {
     let options = CheckOptions::default().with_read(ReadData::All);
     repository.check(options, Arc::new(Silent)).await.unwrap().is_clean()
-}
-
-async fn assert_whole(repository: &Repository, id: &BackupId, tree: &Tree) {
-    let (pulled, lost) = pull(repository, id, &Selection::default()).await.unwrap();
-    assert!(lost.is_empty(), "{lost:?}");
-    assert_same(tree, &pulled);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -213,7 +182,7 @@ async fn a_repair_that_fails_ends_its_session() {
         let count = |end: &str| sessions.iter().filter(|key| key.as_str().ends_with(end)).count();
         assert_eq!(count("/0"), count("/end"), "{what}: {sessions:?}");
         // Another goes on at once, and so does a prune.
-        let elsewhere = Repository::open(place.storage.clone(), &place.identity, options).await.unwrap();
+        let elsewhere = place.open(options).await;
         repair(&elsewhere).await.unwrap();
         assert!(prune(&elsewhere).await.unwrap().is_finished(), "{what}");
         assert!(is_clean(&elsewhere).await, "{what}");

@@ -2,14 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "these are tests")]
 
-#[allow(dead_code, reason = "the round trips use more of it")]
-#[path = "../roundtrip/memory.rs"]
-mod memory;
 mod ordinary;
 mod place;
 
 use backup_core::*;
-use memory::*;
+use backup_testkit::memory::*;
+use backup_testkit::storage::Modest;
 use place::*;
 use std::fs;
 use std::sync::Arc;
@@ -89,8 +87,7 @@ async fn without_a_cache_it_is_all_sent_again() {
     assert!(place.under("packs/").await.0 > there + undisturbed(&tree).await - PACK);
     let (begun, over) = place.sessions().await;
     assert_eq!(begun.difference(&over).count(), 1, "nobody may end it but its writer, and an owner");
-    let (pulled, _) = pull(&repository, &committed.summary.id, &Selection::default()).await.unwrap();
-    assert_same(&tree, &pulled);
+    assert_whole(&repository, &committed.summary.id, &tree).await;
     // The writer comes back.
     let (id, sent) = place.push(&tree).await;
     assert!(sent < PACK);
@@ -173,7 +170,8 @@ async fn where_a_create_may_have_two_winners_nobody_is_fenced() {
     let tree = tree(12);
     let place = with_a_dead_push(&tree).await;
     let dead = dead_of(&place).await;
-    let repository = place.over(Arc::new(Lax(place.storage.clone()))).await;
+    let lax = Modest::new(place.storage.clone(), Capabilities::full().with_create_only(false));
+    let repository = place.over(Arc::new(lax)).await;
     push(&repository, "n", MemoryCapture::new(&tree, 3)).await.unwrap();
     let (_, objects) = place.under("").await;
     assert!(!objects.contains(&format!("snapshots/{dead}")) && !objects.contains(&format!("sessions/{dead}/end")));

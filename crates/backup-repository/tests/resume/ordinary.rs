@@ -1,9 +1,9 @@
 //! Pushes that fail or are given up while their process lives: they end themselves.
 
-use super::memory::*;
 use super::place::*;
 use backup_core::*;
 use backup_repository::*;
+use backup_testkit::memory::*;
 use backup_testkit::storage::{FaultPlan, Faulty, Method};
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,14 +1,12 @@
 //! A repository whose pushes are interrupted.
 
-use super::memory::*;
-use async_trait::async_trait;
 use backup_core::*;
 use backup_repository::*;
 use backup_storage::Memory;
+use backup_testkit::memory::*;
 use backup_testkit::storage::{Counting, Crashing, Method};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,12 +24,7 @@ pub struct Place {
 
 /// Content of which each file is a pack or more.
 pub fn tree(files: u64) -> Tree {
-    let noise = |seed: u64| {
-        let mut bytes = vec![0; 1_200_000];
-        blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
-        bytes
-    };
-    (0..files).map(|i| (path(&format!("file {i:03}")), file(noise(i), 1))).collect()
+    (0..files).map(|i| (path(&format!("file {i:03}")), file(noise(i, 1_200_000), 1))).collect()
 }
 
 pub fn options() -> RepositoryOptions {
@@ -130,9 +123,7 @@ impl Place {
     pub async fn assert_whole(&self, tree: &Tree, snapshots: &[&BackupId]) {
         let elsewhere = self.open_without_cache(self.storage.clone()).await;
         for id in snapshots {
-            let (pulled, lost) = pull(&elsewhere, id, &Selection::default()).await.unwrap();
-            assert!(lost.is_empty());
-            assert_same(tree, &pulled);
+            assert_whole(&elsewhere, id, tree).await;
         }
         let options = CheckOptions::default().with_read(ReadData::All);
         let report = elsewhere.check(options, Arc::new(Silent)).await.unwrap();
@@ -153,39 +144,4 @@ pub async fn undisturbed(tree: &Tree) -> u64 {
 /// Asserts that what was there was not sent again.
 pub fn assert_resumed(full: u64, there: u64, sent: u64) {
     assert!(there + sent <= full + OVERHEAD, "of {full} bytes {there} were there, and {sent} were sent");
-}
-
-/// A storage on which a create may have two winners.
-#[derive(Debug)]
-pub struct Lax(pub Arc<Memory>);
-
-#[async_trait]
-impl StorageDriver for Lax {
-    fn capabilities(&self) -> Capabilities {
-        self.0.capabilities().with_create_only(false)
-    }
-
-    fn location(&self) -> String {
-        self.0.location()
-    }
-
-    async fn put(&self, key: &Key, options: &PutOptions) -> Result<Box<dyn ObjectWriter>> {
-        self.0.put(key, options).await
-    }
-
-    async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Result<Reader> {
-        self.0.get(key, range).await
-    }
-
-    async fn stat(&self, key: &Key) -> Result<ObjectMeta> {
-        self.0.stat(key).await
-    }
-
-    async fn list(&self, prefix: &str, after: Option<&Key>) -> Result<Page> {
-        self.0.list(prefix, after).await
-    }
-
-    async fn delete(&self, keys: &[Key]) -> Result<()> {
-        self.0.delete(keys).await
-    }
 }

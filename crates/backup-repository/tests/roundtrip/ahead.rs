@@ -1,9 +1,9 @@
 //! A pull does not wait for a batch before it takes the next, nor does it take as many as there are.
 
-use super::memory::*;
-use super::{Place, noise};
+use super::Place;
 use backup_core::*;
 use backup_repository::Repository;
+use backup_testkit::memory::*;
 use backup_testkit::storage::{FaultPlan, Faulty};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex};

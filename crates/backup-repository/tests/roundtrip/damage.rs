@@ -1,10 +1,10 @@
 //! Every object of a small repository, damaged in every way: check names it, pull gives no wrong byte.
 
-use super::memory::*;
-use super::{Place, noise};
+use super::Place;
 use backup_core::*;
 use backup_repository::*;
 use backup_storage::Memory;
+use backup_testkit::memory::*;
 use std::sync::Arc;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,7 +57,7 @@ async fn every_kind_of_damage_to_every_object_is_found_and_never_restored() {
     assert_eq!(clean.checked["packs read"], 2, "{clean:?}");
 
     let mut unseen = Vec::new();
-    for (key, _) in place.storage.list_all("").await.unwrap() {
+    for key in place.keys("").await {
         for how in [Damage::Missing, Damage::Empty, Damage::Cut, Damage::Flip, Damage::Foreign] {
             let damaged = Arc::new(place.storage.fork());
             damage(&damaged, &key, how, &_other_place.storage).await;

@@ -1,8 +1,8 @@
 //! A capture that failed leaves nothing that could be taken for data.
 
-use super::memory::*;
 use super::{Place, sample};
 use backup_core::*;
+use backup_testkit::memory::*;
 use std::sync::Arc;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,46 +6,19 @@ mod ahead;
 mod damage;
 mod fatal;
 mod given_up;
-mod memory;
 mod overtaken;
+#[path = "../common/place.rs"]
+mod place;
 
 use backup_core::*;
 use backup_repository::*;
 use backup_storage::Memory;
-use memory::*;
+use backup_testkit::memory::*;
+use place::Place;
 use std::sync::Arc;
 
-struct Place {
-    storage: Arc<Memory>,
-    identity: OwnerIdentity,
-    cache: tempfile::TempDir,
-}
-
-impl Place {
-    async fn new() -> (Place, Repository) {
-        let (secret, recipient) = new_identity();
-        let place = Place {
-            storage: Arc::new(Memory::new()),
-            identity: OwnerIdentity::Key(secret),
-            cache: tempfile::tempdir().unwrap(),
-        };
-        let repository = Repository::create(place.storage.clone(), &[recipient], place.options()).await.unwrap();
-        (place, repository)
-    }
-
-    fn options(&self) -> RepositoryOptions {
-        RepositoryOptions::default().with_cache_dir(self.cache.path()).with_threads(3)
-    }
-
-    async fn open(&self, options: RepositoryOptions) -> Repository {
-        Repository::open(self.storage.clone(), &self.identity, options).await.unwrap()
-    }
-}
-
-fn noise(seed: u64, len: usize) -> Vec<u8> {
-    let mut bytes = vec![0; len];
-    blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
-    bytes
+fn options() -> RepositoryOptions {
+    RepositoryOptions::default().with_threads(3)
 }
 
 fn sample() -> Tree {
@@ -80,9 +53,7 @@ async fn a_tree_comes_back_and_the_second_push_reads_nothing() {
     assert_eq!(component.totals.files, 506);
     assert_eq!(fetched.len(), 506);
     assert_eq!(first.stats.files_new, 506);
-    let (pulled, lost) = pull(&repository, &first.summary.id, &Selection::default()).await.unwrap();
-    assert!(lost.is_empty());
-    assert_same(&tree, &pulled);
+    assert_whole(&repository, &first.summary.id, &tree).await;
 
     // Another process: everything comes from the storage and the cache.
     let repository = place.open(place.options()).await;
@@ -91,8 +62,7 @@ async fn a_tree_comes_back_and_the_second_push_reads_nothing() {
     assert_eq!(second.stats.files_unchanged, 506);
     assert_eq!((second.stats.bytes_read, second.stats.bytes_added), (0, 0));
     assert!(second.stats.bytes_stored == 0, "{:?}", second.stats);
-    let (pulled, _) = pull(&repository, &second.summary.id, &Selection::default()).await.unwrap();
-    assert_same(&tree, &pulled);
+    assert_whole(&repository, &second.summary.id, &tree).await;
     let listed = repository.list().await.unwrap();
     assert_eq!(listed.iter().map(|s| &s.id).collect::<Vec<_>>(), [&first.summary.id, &second.summary.id]);
 }
@@ -108,8 +78,7 @@ async fn without_any_cache_everything_is_read_and_nothing_sent() {
     let (second, _, fetched) = push(&repository, "n", MemoryCapture::new(&tree, 4096)).await.unwrap();
     assert_eq!(fetched.len(), 507);
     assert_eq!(second.stats.bytes_added, 13);
-    let (pulled, _) = pull(&repository, &second.summary.id, &Selection::default()).await.unwrap();
-    assert_same(&tree, &pulled);
+    assert_whole(&repository, &second.summary.id, &tree).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,8 +92,7 @@ async fn only_what_changed_is_read() {
     let (second, _, fetched) = push(&repository, "n", MemoryCapture::new(&tree, 4096)).await.unwrap();
     assert_eq!(fetched, [path("a/100.txt"), path("a/new")]);
     assert_eq!((second.stats.files_new, second.stats.files_changed, second.stats.files_unchanged), (1, 1, 504));
-    let (pulled, _) = pull(&repository, &second.summary.id, &Selection::default()).await.unwrap();
-    assert_same(&tree, &pulled);
+    assert_whole(&repository, &second.summary.id, &tree).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -160,8 +128,7 @@ async fn an_unreadable_file_is_listed_and_the_rest_is_there() {
     assert_eq!(failures, [path("a/200.txt"), path("huge")]);
     assert_eq!(first.summary.status, Status::Partial);
     tree.retain(|path, _| !failures.contains(path));
-    let (pulled, _) = pull(&repository, &first.summary.id, &Selection::default()).await.unwrap();
-    assert_same(&tree, &pulled);
+    assert_whole(&repository, &first.summary.id, &tree).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -181,16 +148,11 @@ async fn a_push_that_is_dropped_leaves_no_snapshot() {
     let (_place, repository) = Place::new().await;
     let tree = sample();
     let mut draft = repository.begin(Spec::new("n", "h"), Arc::new(Silent)).await.unwrap();
-    let mut ingest = draft.component(ComponentSpec::new("files", SourceDescription::new("memory"))).await.unwrap();
-    let mut capture = MemoryCapture::new(&tree, 4096);
-    let batch = capture.list().await.unwrap().unwrap();
-    let wanted = ingest.want(batch).await.unwrap();
-    capture.fetch(wanted, ingest.contents()).await.unwrap();
+    let ingest = send(&mut *draft, &mut MemoryCapture::new(&tree, 4096)).await.unwrap();
     drop((ingest, draft));
     assert!(repository.list().await.unwrap().is_empty());
     let (first, _, _) = push(&repository, "n", MemoryCapture::new(&tree, 4096)).await.unwrap();
-    let (pulled, _) = pull(&repository, &first.summary.id, &Selection::default()).await.unwrap();
-    assert_same(&tree, &pulled);
+    assert_whole(&repository, &first.summary.id, &tree).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -203,8 +165,7 @@ async fn many_small_packs_and_runs_are_as_good_as_one() {
     let count = |prefix: &str| objects.iter().filter(|(key, _)| key.as_str().starts_with(prefix)).count();
     // How often a run is written between depends on timing; one of each kind is certain.
     assert!(count("packs/") > 40 && count("index/") >= 2, "{} packs, {} runs", count("packs/"), count("index/"));
-    let (pulled, _) = pull(&repository, &first.summary.id, &Selection::default()).await.unwrap();
-    assert_same(&tree, &pulled);
+    assert_whole(&repository, &first.summary.id, &tree).await;
     let report = repository.check(CheckOptions::default().with_read(ReadData::All), Arc::new(Silent)).await.unwrap();
     assert!(report.is_clean(), "{report:?}");
 }

@@ -1,9 +1,9 @@
 //! A prune that deletes packs and runs while a snapshot is open takes nothing from who reads it.
 
-use super::memory::*;
-use super::{Place, noise};
+use super::Place;
 use backup_core::*;
 use backup_repository::*;
+use backup_testkit::memory::*;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -27,7 +27,8 @@ mod lying;
 mod place;
 mod subject;
 
-pub use case::{Case, Verdict, run_all};
+pub use crate::suite::{Verdict, run_all};
+pub use case::Case;
 pub use cases::cases;
 pub use lying::{Lie, Lying};
 pub use subject::Subject;

@@ -1,5 +1,5 @@
-use super::case::{broken, ensure};
 use super::subject::Subject;
+use crate::suite::{broken, ensure};
 use backup_core::{CommandSpec, Error, ErrorKind, ExitStatus, Reach, Reader, Result, Session};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use tokio::io::AsyncReadExt;
 pub(super) const LIMIT_BYTES: u64 = 64 << 20;
 
 /// An open session and a folder at its place, for one case.
-pub(super) struct Place {
+pub struct Place {
     sessions: Vec<Arc<dyn Session>>,
     pub(super) session: Arc<dyn Session>,
     pub(super) folder: Vec<u8>,

@@ -30,8 +30,9 @@ mod lying;
 mod pieces;
 mod subject;
 
+pub use crate::suite::{Verdict, run_all};
 pub use captured::Captured;
-pub use case::{Case, Verdict, run_all};
+pub use case::Case;
 pub use cases::cases;
 pub use collector::Collector;
 pub use lying::{Lie, Lying};

@@ -24,13 +24,11 @@
 //! run and of those that do not apply are pinned: one more test per suite fails when they change, so neither a suite
 //! that lost its cases nor a storage that gave up a capability looks green.
 
-use super::{Case, Subject, Verdict, cases};
+use super::Subject;
+use crate::suite::harness;
 use backup_core::Result;
-use libtest_mimic::{Arguments, Failed, Trial};
-use std::error::Error as _;
 use std::pin::Pin;
 use std::process::ExitCode;
-use tokio::runtime::Handle;
 
 type Making = Pin<Box<dyn Future<Output = Result<Subject>>>>;
 
@@ -58,71 +56,15 @@ impl Suite {
     }
 }
 
-fn suite_trials(name: &str, expected: (usize, usize), subject: &Subject, runtime: &Handle) -> Vec<Trial> {
-    let mut trials: Vec<Trial> = cases().iter().map(|case| trial(name, case, subject, runtime)).collect();
-    let ignored = cases().iter().filter(|case| case.not_applicable(subject).is_some()).count();
-    let found = (cases().len() - ignored, ignored);
-    trials.push(Trial::test(format!("{name}::all_cases_are_there"), move || {
-        if found == expected {
-            return Ok(());
-        }
-        Err(format!("(cases that run, that do not apply) are {found:?}, pinned are {expected:?}").into())
-    }));
-    trials
-}
-
-fn trial(name: &str, case: &'static Case, subject: &Subject, runtime: &Handle) -> Trial {
-    let (inner, runtime) = (subject.clone(), runtime.clone());
-    let trial = Trial::test(format!("{name}::{}", case.name()), move || {
-        // As a task, so that the storage is used on the runtime's threads, as it is in earnest.
-        let verdict = runtime.block_on(runtime.spawn(async move { case.run(&inner).await }));
-        match verdict {
-            Ok(Verdict::Passed) => Ok(()),
-            Ok(Verdict::NotApplicable(reason)) => Err(format!("does not apply: {reason}").into()),
-            Ok(Verdict::Failed(error)) => Err(chain(&error)),
-            Err(panicked) => Err(panicked.to_string().into()),
-        }
-    });
-    match case.not_applicable(subject) {
-        Some(reason) => trial.with_kind(reason).with_ignored_flag(true),
-        None => trial,
-    }
-}
-
-fn chain(error: &backup_core::Error) -> Failed {
-    let mut text = format!("{:?}: {error}", error.kind());
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str("\n  caused by: ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text.into()
-}
-
 /// Runs the suites with the arguments of `cargo test`. Fails without any, and when a storage does not open.
 pub fn run(suites: Vec<Suite>) -> ExitCode {
-    let arguments = Arguments::from_args();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(e) => {
-            eprintln!("cannot start the runtime: {e}");
-            return ExitCode::FAILURE;
+    harness::run(|runtime| {
+        let mut trials = Vec::new();
+        for Suite { name, make, expected } in suites {
+            let opened = runtime.block_on(make());
+            let subject = opened.map_err(|e| format!("cannot open the storage of the suite {name}: {e:?}"))?;
+            trials.extend(harness::trials(name, &subject, expected, runtime));
         }
-    };
-    let mut trials = Vec::new();
-    for Suite { name, make, expected } in suites {
-        match runtime.block_on(make()) {
-            Ok(subject) => trials.extend(suite_trials(name, expected, &subject, runtime.handle())),
-            Err(error) => {
-                eprintln!("cannot open the storage of the suite {name}: {error:?}");
-                return ExitCode::FAILURE;
-            }
-        }
-    }
-    if trials.is_empty() {
-        eprintln!("no suite was given");
-        return ExitCode::FAILURE;
-    }
-    libtest_mimic::run(&arguments, trials).exit_code()
+        if trials.is_empty() { Err("no suite was given".to_owned()) } else { Ok(trials) }
+    })
 }

@@ -25,6 +25,7 @@
 //! | [`Faulty`] | fails chosen calls, before or after their effect |
 //! | [`Slow`] | makes calls and bytes take their time |
 //! | [`Crashing`] | dies after some effects |
+//! | [`Modest`] | promises less, or more, than it keeps |
 //! | [`Lying`] | breaks one rule of the contract; the suite is tested with it |
 
 mod case;
@@ -34,7 +35,8 @@ mod doubles;
 pub mod harness;
 mod subject;
 
-pub use case::{Case, Verdict, run_all};
+pub use crate::suite::{Verdict, run_all};
+pub use case::Case;
 pub use cases::cases;
-pub use doubles::{Call, Counting, Crashing, FaultPlan, Faulty, Lie, Lying, Method, Moment, Pace, Slow, Tally};
+pub use doubles::{Call, Counting, Crashing, FaultPlan, Faulty, Lie, Lying, Method, Modest, Moment, Pace, Slow, Tally};
 pub use subject::Subject;

@@ -1,4 +1,4 @@
-use super::case::{broken, ensure};
+use crate::suite::{broken, ensure};
 use backup_core::{
     Error, ErrorKind, Key, MAX_PAGE, ObjectMeta, ObjectWriter, PutMode, PutOptions, Result, StorageDriver, StorageExt,
 };

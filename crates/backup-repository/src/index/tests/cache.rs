@@ -1,10 +1,10 @@
 use super::support::{REPOSITORY, World, id, rows_of, run_name};
 use crate::format::ids::{ChunkId, Kind};
 use crate::index::IndexCache;
-use backup_core::{Event, Observer};
+use backup_testkit::Told;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 fn cached(runs: u32) -> (World, Vec<ChunkId>) {
@@ -80,17 +80,6 @@ fn damaged_or_foreign_files_are_discarded() {
     assert!(!paths[0].exists());
 }
 
-#[derive(Debug, Default)]
-struct Warnings(Mutex<Vec<String>>);
-
-impl Observer for Warnings {
-    fn event(&self, event: Event) {
-        if let Event::Warning(text) = event {
-            self.0.lock().unwrap().push(text);
-        }
-    }
-}
-
 #[test]
 fn trouble_with_the_folder_is_told_once_and_fails_nothing() {
     let mut world = World::new();
@@ -98,14 +87,14 @@ fn trouble_with_the_folder_is_told_once_and_fails_nothing() {
     let not_a_folder = world.folder.path().join("file");
     fs::write(&not_a_folder, "").unwrap();
     for spool in [None, Some(world.folder.path().to_owned())] {
-        let warnings = Arc::new(Warnings::default());
+        let told = Arc::new(Told::default());
         let has_spool = spool.is_some();
-        let cache = IndexCache::new(REPOSITORY, Some(not_a_folder.join("x")), spool, 0, warnings.clone());
+        let cache = IndexCache::new(REPOSITORY, Some(not_a_folder.join("x")), spool, 0, told.clone());
         world.build(&cache, run_name(0), Kind::Data, rows_of(&ids, Kind::Data, 0, 16), true);
         let set = world.open_all(&cache);
         assert_eq!(set.runs()[0].is_stored(), has_spool);
         assert!(ids.iter().all(|id| world.contains(&set, Kind::Data, id).unwrap()));
-        assert_eq!(warnings.0.lock().unwrap().len(), 1, "{warnings:?}");
+        assert_eq!(told.warnings().len(), 1, "{told:?}");
     }
     assert_eq!(fs::read_dir(world.folder.path()).unwrap().count(), 1, "a spool file has a name");
 }

@@ -1,6 +1,6 @@
-use crate::connections::case::{ensure, expect_kind};
 use crate::connections::echo::Echo;
 use crate::connections::place::{Place, pattern};
+use crate::suite::{ensure, expect_kind};
 use backup_core::{Address, Error, ErrorKind, Result};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

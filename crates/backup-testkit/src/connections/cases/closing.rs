@@ -1,5 +1,5 @@
-use crate::connections::case::{broken, ensure};
 use crate::connections::place::{Place, read, read_exactly, script};
+use crate::suite::{broken, ensure};
 use backup_core::Result;
 
 pub(super) async fn clean_ends_what_still_runs(place: &Place) -> Result<()> {

@@ -1,5 +1,5 @@
-use crate::connections::case::{broken, ensure, expect_kind};
 use crate::connections::place::{Place, read, read_exactly, script};
+use crate::suite::{broken, ensure, expect_kind};
 use backup_core::{CommandSpec, ErrorKind, ExitStatus, Process, Reader, Result};
 
 pub(super) async fn exit_status_is_told(place: &Place) -> Result<()> {

@@ -1,5 +1,5 @@
-use crate::connections::case::{ensure, expect_kind};
 use crate::connections::place::{Place, pattern, torn};
+use crate::suite::{ensure, expect_kind};
 use backup_core::{CommandSpec, ErrorKind, Result};
 use std::io::Cursor;
 use std::task::Poll;

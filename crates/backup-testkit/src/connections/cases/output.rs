@@ -1,5 +1,5 @@
-use crate::connections::case::{broken, ensure};
 use crate::connections::place::{Place, pattern, read, script};
+use crate::suite::{broken, ensure};
 use backup_core::{CommandSpec, Error, ExitStatus, Result};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

@@ -1,5 +1,5 @@
-use crate::connections::case::{ensure, expect_kind};
 use crate::connections::place::{Place, script};
+use crate::suite::{ensure, expect_kind};
 use backup_core::{CommandSpec, ErrorKind, Result, Secret};
 
 /// Words that a shell, a quoting rule or an encoding would change.

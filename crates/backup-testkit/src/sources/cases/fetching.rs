@@ -1,7 +1,7 @@
 use super::super::captured::Captured;
-use super::super::case::ensure;
 use super::super::subject::Subject;
 use super::listing::well_formed;
+use crate::suite::ensure;
 use backup_core::{Entry, Event, Observer, Result, Session, Silent};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

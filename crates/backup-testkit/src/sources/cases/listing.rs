@@ -1,5 +1,5 @@
-use super::super::case::ensure;
 use super::super::subject::Subject;
+use crate::suite::ensure;
 use backup_core::{Batch, Entry, MAX_BATCH, Result, Session, Silent};
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 use super::super::captured::Captured;
-use super::super::case::{broken, ensure};
 use super::super::subject::{Subject, Target};
+use crate::suite::{broken, ensure};
 use backup_core::{Entry, EntryKind, Result, Selection, Session, Silent, TreePath};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-use crate::storage::case::{broken, ensure};
 use crate::storage::subject::{Subject, expect_kind, pattern};
+use crate::suite::{broken, ensure};
 use backup_core::{Error, ErrorKind, Result};
 use bytes::Bytes;
 use tokio::task::JoinSet;

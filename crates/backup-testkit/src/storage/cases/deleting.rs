@@ -1,6 +1,6 @@
 use super::listing::fill;
-use crate::storage::case::ensure;
 use crate::storage::subject::Subject;
+use crate::suite::ensure;
 use backup_core::{Key, Result};
 
 pub(super) async fn delete_removes(subject: &Subject) -> Result<()> {

@@ -1,5 +1,5 @@
-use crate::storage::case::ensure;
 use crate::storage::subject::Subject;
+use crate::suite::ensure;
 use backup_core::{MAX_KEY_BYTES, Result};
 
 /// Names that are mistaken for something else: escapes, queries, patterns, hidden files, the same letters otherwise.

@@ -1,5 +1,5 @@
-use crate::storage::case::{broken, ensure};
 use crate::storage::subject::Subject;
+use crate::suite::{broken, ensure};
 use backup_core::{Key, Result};
 use tokio::task::JoinSet;
 

@@ -1,5 +1,5 @@
-use crate::storage::case::ensure;
 use crate::storage::subject::{Subject, expect_kind};
+use crate::suite::ensure;
 use backup_core::{ErrorKind, Result};
 
 pub(super) async fn missing_is_not_found(subject: &Subject) -> Result<()> {

@@ -1,5 +1,5 @@
-use crate::storage::case::ensure;
 use crate::storage::subject::{Subject, pattern};
+use crate::suite::ensure;
 use backup_core::Result;
 use bytes::Bytes;
 use std::ops::Range;

@@ -1,5 +1,5 @@
-use crate::storage::case::{broken, ensure};
 use crate::storage::subject::Subject;
+use crate::suite::{broken, ensure};
 use backup_core::Result;
 
 /// Neither the storage's texts nor its errors show what it was set up with.

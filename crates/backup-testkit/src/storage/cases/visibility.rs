@@ -1,5 +1,5 @@
-use crate::storage::case::ensure;
 use crate::storage::subject::{Subject, pattern};
+use crate::suite::ensure;
 use backup_core::{Result, StorageExt};
 use std::future::Future;
 use std::pin::pin;

@@ -9,9 +9,9 @@ use std::fmt::{self, Debug};
 use std::io;
 use std::ops::Range;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 /// When in a call the fault comes.
@@ -50,6 +50,22 @@ impl FaultPlan {
     /// Fails this call, counted from 1, and all behind it.
     pub fn from(number: u64) -> Self {
         FaultPlan::when(move |call| call.number >= number)
+    }
+
+    /// Fails no call; just before the first one that the rule picks, `then` happens, as if somebody else did it. It cannot
+    /// wait: it is for storages in memory.
+    pub fn meanwhile(
+        rule: impl Fn(&Call<'_>) -> bool + Send + Sync + 'static,
+        then: impl Future<Output = ()> + Send + 'static,
+    ) -> Self {
+        let then = Mutex::new(Some(Box::pin(then)));
+        FaultPlan::when(move |call| {
+            let first = then.lock().unwrap_or_else(PoisonError::into_inner).take_if(|_| rule(call));
+            if let Some(mut then) = first {
+                assert!(then.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready(), "it waits");
+            }
+            false
+        })
     }
 
     /// Sets the kind of the errors.

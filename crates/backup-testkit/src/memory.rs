@@ -1,4 +1,7 @@
-//! A source and a target in memory, so that the engine is tested with nothing beside it.
+//! Trees in memory, pushed to a destination and pulled from it with no driver beside: what a test of one needs. All of it
+//! fails as tests do, by panicking.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "its callers are tests")]
 
 use async_trait::async_trait;
 use backup_core::*;
@@ -8,28 +11,53 @@ use std::sync::{Arc, Mutex};
 /// One entry of a tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
+    /// What the entry is.
     pub kind: EntryKind,
+    /// As it is listed.
     pub metadata: Metadata,
+    /// The bytes outside of the holes.
     pub content: Vec<u8>,
+    /// Where the file has none.
     pub holes: Vec<Hole>,
+    /// The same for all names of one file.
     pub link_group: Option<u64>,
     /// Changes whenever content or metadata do.
     pub version: u64,
 }
 
+/// A file without metadata.
 pub fn file(content: impl Into<Vec<u8>>, version: u64) -> Node {
     let (kind, metadata) = (EntryKind::File, Metadata::default());
     Node { kind, metadata, content: content.into(), holes: Vec::new(), link_group: None, version }
 }
 
+/// A directory without metadata.
 pub fn directory() -> Node {
     Node { kind: EntryKind::Directory, ..file("", 0) }
 }
 
+/// Entries by their paths.
 pub type Tree = BTreeMap<TreePath, Node>;
 
+/// A path as text, its names between slashes.
 pub fn path(text: &str) -> TreePath {
     TreePath::from_slashed(text.as_bytes()).unwrap()
+}
+
+/// Bytes that cannot be made smaller, others for each seed (SplitMix64).
+pub fn noise(seed: u64, len: usize) -> Vec<u8> {
+    let mix = |state: u64| {
+        let z = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ z >> 31
+    };
+    let mut state = mix(seed);
+    let mut bytes = vec![0; len];
+    for part in bytes.chunks_mut(8) {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        part.copy_from_slice(&mix(state).to_le_bytes()[..part.len()]);
+    }
+    bytes
 }
 
 impl Node {
@@ -78,11 +106,14 @@ pub struct MemoryCapture {
     pub broken: BTreeSet<TreePath>,
     /// Entries of which the source says another size in the end than it gave.
     pub lying: BTreeSet<TreePath>,
+    /// Whether contents are given one after the other, as streams.
     pub streams: bool,
+    /// What was fetched so far.
     pub fetched: Arc<Mutex<Vec<TreePath>>>,
 }
 
 impl MemoryCapture {
+    /// Lists the tree in batches of so many entries.
     pub fn new(tree: &Tree, batch_len: usize) -> Self {
         let rest = tree.keys().rev().cloned().collect();
         MemoryCapture {
@@ -168,14 +199,11 @@ impl Capture for MemoryCapture {
     }
 }
 
-/// Pushes a tree and gives what the push did, and the paths whose content it fetched.
-pub async fn push(
-    to: &dyn Destination,
-    name: &str,
-    mut capture: MemoryCapture,
-) -> Result<(Committed, Component, Vec<TreePath>)> {
-    let fetched = capture.fetched.clone();
-    let mut draft = to.begin(Spec::new(name, "host"), Arc::new(Silent)).await?;
+/// Sends all that a capture lists to a new component of a draft, which has yet to accept it.
+///
+/// # Errors
+/// As the destination's and the capture's.
+pub async fn send(draft: &mut dyn Draft, capture: &mut dyn Capture) -> Result<Box<dyn Ingest>> {
     let mut ingest = draft.component(ComponentSpec::new("files", SourceDescription::new("memory"))).await?;
     while let Some(batch) = capture.list().await? {
         let wanted = ingest.want(batch).await?;
@@ -183,6 +211,21 @@ pub async fn push(
             capture.fetch(wanted, ingest.contents()).await?;
         }
     }
+    Ok(ingest)
+}
+
+/// Pushes a tree and gives what the push did, and the paths whose content it fetched.
+///
+/// # Errors
+/// As the destination's.
+pub async fn push(
+    to: &dyn Destination,
+    name: &str,
+    mut capture: MemoryCapture,
+) -> Result<(Committed, Component, Vec<TreePath>)> {
+    let fetched = capture.fetched.clone();
+    let mut draft = to.begin(Spec::new(name, "host"), Arc::new(Silent)).await?;
+    let ingest = send(&mut *draft, &mut capture).await?;
     let outcome = Box::new(capture).finish().await?;
     let component = draft.accept(ingest, outcome).await?;
     let committed = draft.commit().await?;
@@ -192,8 +235,8 @@ pub async fn push(
 
 /// Takes every entry and its bytes.
 #[derive(Default)]
-pub struct MemoryRestore {
-    pub entries: BTreeMap<TreePath, Entry>,
+struct MemoryRestore {
+    entries: BTreeMap<TreePath, Entry>,
     sink: Arc<MemorySink>,
     wanted: BTreeSet<u64>,
 }
@@ -202,9 +245,9 @@ pub struct MemoryRestore {
 type Pieces = Vec<(u64, Vec<u8>)>;
 
 #[derive(Default)]
-pub struct MemorySink {
-    pub pieces: Mutex<BTreeMap<u64, Pieces>>,
-    pub finished: Mutex<BTreeMap<u64, Result<()>>>,
+struct MemorySink {
+    pieces: Mutex<BTreeMap<u64, Pieces>>,
+    finished: Mutex<BTreeMap<u64, Result<()>>>,
 }
 
 impl FileSink for MemorySink {
@@ -242,12 +285,18 @@ impl Restore for MemoryRestore {
 /// What came back of a file: its bytes, or why not.
 pub type Pulled = BTreeMap<TreePath, (Entry, Result<Vec<u8>, String>)>;
 
-/// Pulls a snapshot's first component.
+/// Pulls a snapshot's first component: what came, and what was lost of the listing.
+///
+/// # Errors
+/// As the catalogue's and the backup's, but `Damaged` in the listing.
 pub async fn pull(from: &dyn Catalogue, id: &BackupId, selection: &Selection) -> Result<(Pulled, Vec<Error>)> {
     take(&*from.open(id).await?, selection).await
 }
 
-/// Pulls the first component of a snapshot that is open.
+/// [`pull`] of a snapshot that is open.
+///
+/// # Errors
+/// As [`pull`].
 pub async fn take(backup: &dyn Backup, selection: &Selection) -> Result<(Pulled, Vec<Error>)> {
     let mut entries = backup.entries(0, selection)?;
     let mut restore = MemoryRestore::default();
@@ -287,4 +336,11 @@ pub fn assert_same(tree: &Tree, pulled: &Pulled) {
         assert_eq!(listed, (&entry.kind, &entry.metadata, &entry.holes, entry.link_group), "{path}");
         assert!(*bytes.as_ref().unwrap() == node.bytes(), "the bytes of {path} differ");
     }
+}
+
+/// Asserts that a snapshot's first component is this tree, whole.
+pub async fn assert_whole(from: &dyn Catalogue, id: &BackupId, tree: &Tree) {
+    let (pulled, lost) = pull(from, id, &Selection::default()).await.unwrap();
+    assert!(lost.is_empty(), "{id}: {lost:?}");
+    assert_same(tree, &pulled);
 }

@@ -78,7 +78,7 @@ impl<'a> Pass<'a> {
     ) -> Result<Self> {
         inner.need_owner("prune")?;
         inner.may_delete()?;
-        let upkeep = Upkeep::new(&inner, Upkeep::PRUNE)?;
+        let upkeep = Upkeep::new(&inner, Upkeep::PRUNE, "")?;
         let held = Held::new(Prune::new(upkeep.id));
         Ok(Pass {
             cache: locate::open_cache(&inner, observer.clone()),

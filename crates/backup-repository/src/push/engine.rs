@@ -1,7 +1,6 @@
 use super::batch::Fetched;
 use super::chunker::Chunker;
 use super::content::read_file;
-use super::failure::Failure;
 use super::hands::{Hands, SEGMENT_LEN};
 use super::job::Job;
 use super::known::Known;
@@ -9,6 +8,7 @@ use super::metadata::MetadataStore;
 use super::queue::{Queue, Work};
 use crate::crypto::DomainKeys;
 use crate::pack::{PackWriter, PlainSegment};
+use crate::session::Failure;
 use backup_core::{Error, ErrorKind, Event, Observer, Result};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::AtomicU64;

@@ -6,7 +6,6 @@ mod chunker;
 mod content;
 mod draft;
 mod engine;
-mod failure;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzz;
 mod hands;
@@ -24,5 +23,4 @@ mod trust;
 
 pub(crate) use content::chain;
 pub(crate) use draft::begin;
-pub(crate) use failure::Failure;
 pub(crate) use rows::rows as run_rows;

@@ -51,7 +51,7 @@ impl Repository {
         self.0.need_owner("repair the index")?;
         self.0.may_delete()?;
         let inner = self.0.refreshed().await?;
-        let upkeep = Upkeep::new(&inner, Upkeep::REPAIR)?;
+        let upkeep = Upkeep::new(&inner, Upkeep::REPAIR, "")?;
         let work = Work {
             machine: Repair::new(upkeep.id),
             cache: locate::open_cache(&inner, observer.clone()),

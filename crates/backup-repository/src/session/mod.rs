@@ -3,6 +3,7 @@
 mod adopt;
 mod alive;
 mod clock;
+mod failure;
 mod fences;
 mod forget;
 mod id;
@@ -16,6 +17,7 @@ mod upkeep;
 
 pub(crate) use adopt::Adopted;
 pub(crate) use clock::Awake;
+pub(crate) use failure::Failure;
 pub(crate) use fences::{end_dead, end_lapsed, fence};
 pub(crate) use forget::forget;
 pub(crate) use id::ahead;

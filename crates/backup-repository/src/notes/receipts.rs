@@ -1,9 +1,9 @@
 use crate::format::ids::SessionId;
-use crate::format::record::{MAX_RECORD, RawRecord, RecordKind, from_json, to_json};
+use crate::format::record::{MAX_RECORD, RecordKind, from_json, to_json};
 use crate::format::snapshot::{from_ms, to_ms};
 use crate::protocol::Outcome;
 use crate::repository::{Inner, Listed, Repository};
-use crate::session::create_record;
+use crate::session::{create_record, read_signed};
 use backup_core::{Error, ErrorKind, Event, Key, Observer, Result, StorageExt};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -104,16 +104,8 @@ fn add(times: &mut BTreeMap<SessionId, i64>, listed: &Listed) -> usize {
 
 /// Reads a record; none when it is not there, or no owner signed it.
 async fn read(inner: &Inner, key: &Key) -> Result<Option<Said>> {
-    let bytes = match inner.storage.get_bytes(key, MAX_RECORD).await {
-        Ok(bytes) => bytes,
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Damaged) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let raw = RawRecord::parse(&bytes).ok();
-    let Some(raw) = raw.filter(|raw| inner.signers.verify(RecordKind::Receipts, key, raw).is_ok()) else {
-        return Ok(None);
-    };
-    from_json(raw.payload).map(Some).map_err(|e| e.context("key", key))
+    let Some((_, payload)) = read_signed(inner, RecordKind::Receipts, key, MAX_RECORD).await? else { return Ok(None) };
+    from_json(&payload).map(Some).map_err(|e| e.context("key", key))
 }
 
 /// Records when the listed snapshots came that have no receipt yet; gives their number.

@@ -195,17 +195,29 @@ async fn is_missing(inner: &Inner, key: &Key) -> Result<bool> {
 
 /// Who signed a record; nobody when it is not there, or signed by nobody who may.
 pub(super) async fn signer(inner: &Inner, kind: RecordKind, key: &Key) -> Result<Option<SignerId>> {
-    match inner.storage.get_bytes(key, MAX_RECORD).await {
-        Ok(bytes) => {
-            let raw = RawRecord::parse(&bytes).ok();
-            let Some(raw) = raw.filter(|raw| inner.signers.verify(kind, key, raw).is_ok()) else { return Ok(None) };
-            // What a writer adds to its own says nothing: it must not keep owners from their work.
-            if kind.is_empty() && !raw.payload.is_empty() && raw.signer == inner.config.signing.id() {
-                return Err(record::newer().context("key", key));
-            }
-            Ok(Some(raw.signer))
-        }
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Damaged) => Ok(None),
-        Err(error) => Err(error),
+    let Some((signer, payload)) = read_signed(inner, kind, key, MAX_RECORD).await? else { return Ok(None) };
+    // What a writer adds to its own says nothing: it must not keep owners from their work.
+    if kind.is_empty() && !payload.is_empty() && signer == inner.config.signing.id() {
+        return Err(record::newer().context("key", key));
     }
+    Ok(Some(signer))
+}
+
+/// Who signed a record of at most so many bytes, and its payload; none when it is not there, or signed by nobody who may.
+///
+/// # Errors
+/// What the storage said.
+pub(crate) async fn read_signed(
+    inner: &Inner,
+    kind: RecordKind,
+    key: &Key,
+    most: u64,
+) -> Result<Option<(SignerId, Bytes)>> {
+    let bytes = match inner.storage.get_bytes(key, most).await {
+        Ok(bytes) => bytes,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Damaged) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let raw = RawRecord::parse(&bytes).ok().filter(|raw| inner.signers.verify(kind, key, raw).is_ok());
+    Ok(raw.map(|raw| (raw.signer, bytes.slice_ref(raw.payload))))
 }

@@ -1,7 +1,7 @@
 use super::note::{self, Note};
 use super::receipts::receipts_number;
 use crate::crypto::IndexKey;
-use crate::format::ids::SessionId;
+use crate::format::ids::{SessionId, decimal};
 use crate::format::record::RecordKind;
 use crate::repository::Inner;
 use crate::session::is_valid;
@@ -116,10 +116,10 @@ enum Part {
 /// Snapshot and last part of a key below `notes/`, in its one spelling.
 fn split(key: &Key) -> Option<(SessionId, Part)> {
     let (text, part) = key.as_str().strip_prefix("notes/")?.split_once('/')?;
-    let snapshot = SessionId::from_hex(text).ok().filter(|id| id.to_string() == text)?;
+    let snapshot = SessionId::from_hex(text).ok()?;
     let part = match part {
         "forgotten" => Part::Forgotten,
-        number => Part::Number(number.parse().ok().filter(|parsed: &u32| parsed.to_string() == number)?),
+        number => Part::Number(decimal(number)?),
     };
     Some((snapshot, part))
 }

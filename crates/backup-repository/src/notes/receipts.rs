@@ -1,4 +1,4 @@
-use crate::format::ids::SessionId;
+use crate::format::ids::{SessionId, decimal};
 use crate::format::record::{MAX_RECORD, RecordKind, from_json, to_json};
 use crate::format::snapshot::{from_ms, to_ms};
 use crate::protocol::Outcome;
@@ -41,8 +41,7 @@ fn key(number: u32) -> Result<Key> {
 
 /// The number of a record under this key, if it is a key of one.
 pub(crate) fn receipts_number(key: &Key) -> Option<u32> {
-    let text = key.as_str().strip_prefix("receipts/")?;
-    text.parse().ok().filter(|number: &u32| number.to_string() == text)
+    decimal(key.as_str().strip_prefix("receipts/")?)
 }
 
 impl Receipts {

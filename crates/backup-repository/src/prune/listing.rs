@@ -2,7 +2,7 @@
 
 use crate::format::ids::{PackName, RunName, SessionId};
 use crate::format::record::{MAX_RECORD, RawRecord, RecordKind, from_json};
-use crate::format::snapshot::{TreeRoot, read_body, snapshot_key};
+use crate::format::snapshot::{TreeRoot, read_body, snapshot_of};
 use crate::locate::MAX_TOMBSTONE;
 use crate::notes::forgotten;
 use crate::protocol::{ListedSnapshot, ListedTombstone, Tombstone};
@@ -49,8 +49,7 @@ pub(super) async fn snapshots(
     let read = iter(listed).map(|(key, meta)| {
         let forgotten = &forgotten;
         async move {
-            let id = key.as_str().strip_prefix("snapshots/").and_then(|id| SessionId::from_hex(id).ok());
-            let Some(id) = id.filter(|id| snapshot_key(id).is_ok_and(|own| own == key)) else { return Ok(None) };
+            let Some(id) = snapshot_of(&key) else { return Ok(None) };
             let is_forgotten = forgotten.contains(&id);
             let Some(found) = snapshot(inner, &id, &key, is_forgotten).await? else { return Ok(None) };
             let is_expired = is_older(meta.modified, now, EXPIRED);

@@ -152,7 +152,7 @@ pub(crate) fn key_of(object: &Object) -> Result<Key> {
 /// The session whose runs an `index/<s>.void` takes out.
 pub(crate) fn session_of_void(key: &Key) -> Option<SessionId> {
     let session = key.as_str().strip_prefix("index/")?.strip_suffix(".void")?;
-    SessionId::from_hex(session).ok().filter(|id| id.to_string() == session)
+    SessionId::from_hex(session).ok()
 }
 
 /// Reads a clear record of an owner.

@@ -48,14 +48,7 @@ pub(crate) async fn forget(inner: &Inner, snapshot: SessionId) -> Result<()> {
     session::forget(inner, snapshot).await?;
     let numbers = folder.numbers(&snapshot).iter();
     let keys: Vec<Key> = numbers.map(|number| note::key(&snapshot, *number)).collect::<Result<_>>()?;
-    if keys.is_empty() {
-        return Ok(());
-    }
-    match inner.storage.delete(&keys).await {
-        // A storage that keeps them (object lock) keeps garbage.
-        Err(error) if error.kind() != ErrorKind::AccessDenied => Err(error),
-        _ => Ok(()),
-    }
+    session::discard(inner, &keys).await
 }
 
 /// Whether something stands there that is neither a snapshot nor a tombstone that can be read.

@@ -3,7 +3,7 @@ use crate::format::record::{MAX_RECORD, RecordKind, from_json, to_json};
 use crate::format::snapshot::{from_ms, to_ms};
 use crate::protocol::Outcome;
 use crate::repository::{Inner, Listed, Repository};
-use crate::session::{create_record, read_signed};
+use crate::session::{create_record, discard, read_signed};
 use backup_core::{Error, ErrorKind, Event, Key, Observer, Result, StorageExt};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -124,26 +124,14 @@ pub(crate) async fn record(inner: &Inner, listed: &Listed) -> Result<usize> {
         let own = number.ok_or_else(full)?;
         let payload = to_json(&said)?;
         if create_record(inner, RecordKind::Receipts, &key(own)?, &payload).await? == Outcome::Created {
-            remove_old(inner, numbers, own, previous).await?;
+            // The previous one stays: who has listed it can still read it.
+            let old = numbers.into_iter().filter(|number| *number < own && Some(*number) != previous);
+            discard(inner, &old.map(key).collect::<Result<Vec<_>>>()?).await?;
             return Ok(added);
         }
         // Another owner was faster, and the first receipt counts; or it is rubbish, and passed over.
         known = read(inner, &key(own)?).await?.unwrap_or(known);
         number = own.checked_add(1);
-    }
-}
-
-/// Removes the records before, but the previous one: who has listed it can still read it.
-async fn remove_old(inner: &Inner, listed: Vec<u32>, newest: u32, previous: Option<u32>) -> Result<()> {
-    let old = listed.into_iter().filter(|number| *number < newest && Some(*number) != previous);
-    let old: Vec<Key> = old.map(key).collect::<Result<_>>()?;
-    if old.is_empty() {
-        return Ok(());
-    }
-    match inner.storage.delete(&old).await {
-        // A storage that keeps them (object lock) keeps garbage.
-        Err(error) if error.kind() != ErrorKind::AccessDenied => Err(error),
-        _ => Ok(()),
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) use listed::{session_of, sessions};
 pub(crate) use live::{LiveSession, Names, outcome_of, voided};
 #[cfg(feature = "fuzzing")]
 pub(crate) use objects::{SessionInfo, Sessions};
-pub(crate) use objects::{create, create_record, is_valid, key_of, occupant, read_signed, session_of_void};
+pub(crate) use objects::{create, create_record, discard, is_valid, key_of, occupant, read_signed, session_of_void};
 pub(crate) use records::condemned;
 pub(crate) use runs::{blocking, write_run};
 pub(crate) use upkeep::Upkeep;

@@ -185,6 +185,20 @@ pub(crate) async fn is_valid(inner: &Inner, kind: RecordKind, key: &Key) -> Resu
     }
 }
 
+/// Deletes what is not needed any more. What the storage refuses to delete (object lock) stays, as garbage.
+///
+/// # Errors
+/// Anything else that the storage says.
+pub(crate) async fn discard(inner: &Inner, keys: &[Key]) -> Result<()> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    match inner.storage.delete(keys).await {
+        Err(error) if error.kind() != ErrorKind::AccessDenied => Err(error),
+        _ => Ok(()),
+    }
+}
+
 async fn is_missing(inner: &Inner, key: &Key) -> Result<bool> {
     match inner.storage.stat(key).await {
         Ok(_) => Ok(false),

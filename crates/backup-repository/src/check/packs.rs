@@ -1,4 +1,4 @@
-use super::findings::{Findings, chain};
+use super::findings::Findings;
 use crate::crypto::random;
 use crate::fetch::Fetcher;
 use crate::format::ids::{PackName, RunName};
@@ -106,7 +106,7 @@ pub(super) async fn read(
         match verified {
             Ok(()) => {}
             Err(error) if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Cancelled) => return Err(error),
-            Err(error) => findings.pack(pack.name, chain(&error)),
+            Err(error) => findings.pack(pack.name, error.full_message()),
         }
         findings.checked("packs read", 1);
         observer.event(Event::Progress { files: 1, bytes: pack.length });

@@ -143,7 +143,7 @@ pub(crate) async fn record_beside(inner: &Inner, listed: &Listed, observer: &dyn
     }
     match record(inner, listed).await {
         Err(error) if error.kind() != ErrorKind::AccessDenied => {
-            let why = crate::push::chain(&error);
+            let why = error.full_message();
             observer.event(Event::Warning(format!("cannot record when snapshots came: {why}")));
         }
         _ => {}

@@ -198,7 +198,7 @@ impl Draft for RepositoryDraft {
         self.session.commit(&payload).await?;
         // The snapshot stands: what follows only makes later work easier.
         if let Err(error) = self.session.end().await {
-            shared.observer.event(backup_core::Event::Warning(super::content::chain(&error)));
+            shared.observer.event(backup_core::Event::Warning(error.full_message()));
         }
         self.trust.save(self.session.id().0, &shared.known.index());
         self.lineage.remember(&self.inner, self.session.id());

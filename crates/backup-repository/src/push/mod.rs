@@ -21,6 +21,5 @@ mod scan;
 mod tree;
 mod trust;
 
-pub(crate) use content::chain;
 pub(crate) use draft::begin;
 pub(crate) use rows::rows as run_rows;

@@ -123,7 +123,7 @@ impl<'a> TreeThread<'a> {
             // A full or broken cache costs the next push its speed, not this one its success.
             self.shared
                 .observer
-                .event(Event::Warning(format!("{}; the next push reads everything", super::content::chain(&error))));
+                .event(Event::Warning(format!("{}; the next push reads everything", error.full_message())));
             self.scan = None;
         }
         Ok(())
@@ -140,7 +140,7 @@ impl<'a> TreeThread<'a> {
         if let Some(Err(error)) = self.scan.map(ScanWriter::finish) {
             self.shared
                 .observer
-                .event(Event::Warning(format!("{}; the next push reads everything", super::content::chain(&error))));
+                .event(Event::Warning(format!("{}; the next push reads everything", error.full_message())));
         }
         Ok(self.tree)
     }

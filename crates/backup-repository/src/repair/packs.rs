@@ -69,7 +69,7 @@ pub(super) async fn unlisted(
             Ok((_, _, chunks)) if listed.get(&name).is_some_and(|rows| *rows >= chunks as u64) => {}
             Ok((domain, kind, chunks)) => found.push(Unlisted { name, length, domain, kind, chunks }),
             Err(error) if is_unreadable(&error) => {
-                let because = crate::push::chain(&error);
+                let because = error.full_message();
                 observer.event(Event::Warning(format!("pack {name} cannot be read: {because}")));
                 unreadable.push(name.to_string());
             }

@@ -182,11 +182,7 @@ impl Draft for RepositoryDraft {
     async fn commit(mut self: Box<Self>) -> Result<Committed> {
         let shared = self.engine.shared.clone();
         self.checkpoints.close().await?;
-        let threads = self.engine.close();
-        // Panics inside them were caught and recorded.
-        let joined =
-            tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join()))).await;
-        joined.map_err(|e| Error::new(ErrorKind::Internal, "the engine panicked: please report").source(e))?;
+        self.engine.close().await?;
         shared.failure.check()?;
         let mut publisher = self.publisher.lock().await;
         publisher.publish(&shared).await?;
@@ -206,12 +202,9 @@ impl Draft for RepositoryDraft {
     }
 
     async fn abort(mut self: Box<Self>) -> Result<()> {
-        self.checkpoints.close().await?;
         let shared = self.engine.shared.clone();
-        let threads = self.engine.close();
-        let joined =
-            tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join()))).await;
-        joined.map_err(|e| Error::new(ErrorKind::Internal, "the engine panicked: please report").source(e))?;
+        self.checkpoints.close().await?;
+        self.engine.close().await?;
         // What is stored already stands in a run, so that the next push need not send it again.
         let published = self.publisher.lock().await.publish(&shared).await;
         let ended = match published {

@@ -8,7 +8,7 @@ use super::metadata::MetadataStore;
 use super::queue::{Queue, Work};
 use crate::crypto::DomainKeys;
 use crate::pack::{PackWriter, PlainSegment};
-use crate::session::Failure;
+use crate::session::{Failure, blocking};
 use backup_core::{Error, ErrorKind, Event, Observer, Result};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::AtomicU64;
@@ -66,6 +66,13 @@ impl Shared {
         }
     }
 
+    /// Of what only the next push would have used: a full or broken cache costs that one its speed, not this one its
+    /// success.
+    pub(crate) fn cannot_remember(&self, error: &Error) {
+        let text = format!("{}; the next push reads everything", error.full_message());
+        self.observer.event(Event::Warning(text));
+    }
+
     pub(crate) fn notice_rows(&self) {
         if self.data.rows() + self.metadata.packs.rows() >= self.run_rows {
             self.many_rows.notify_one();
@@ -102,10 +109,16 @@ impl Engine {
         Ok(engine)
     }
 
-    /// No more work will come: the threads end once what there is is done. Joining them blocks.
-    pub(crate) fn close(&mut self) -> Vec<JoinHandle<()>> {
+    /// No more work will come: waits until what there is is done.
+    pub(crate) async fn close(&mut self) -> Result<()> {
         self.shared.queue.close();
-        std::mem::take(&mut self.threads)
+        let threads = std::mem::take(&mut self.threads);
+        blocking(move || {
+            // Panics inside them were caught and recorded.
+            threads.into_iter().for_each(|thread| drop(thread.join()));
+            Ok(())
+        })
+        .await
     }
 }
 

@@ -48,8 +48,7 @@ impl RepositoryIngest {
         let scan = listing.and_then(|path| match ScanWriter::create(path, session, previous.prefixes()) {
             Ok(writer) => Some(writer),
             Err(error) => {
-                let text = format!("{}; the next push reads everything", error.full_message());
-                shared.observer.event(backup_core::Event::Warning(text));
+                shared.cannot_remember(&error);
                 None
             }
         });

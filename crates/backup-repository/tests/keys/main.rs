@@ -1,10 +1,9 @@
 //! Who can read, who can write, and what happens to what others put there.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "these are tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "these are tests")]
 
 mod domains;
 mod foreign;
-#[allow(dead_code, reason = "shared with other tests")]
 #[path = "../roundtrip/memory.rs"]
 mod memory;
 mod owners;

@@ -77,11 +77,8 @@ async fn refuse_needed(inner: &Inner, snapshot: &SessionId, signer: SignerId) ->
         if let Some(known) = needs(&id) {
             return Ok(Some((id, known)));
         }
-        match inner.counting(&id).await {
-            Ok(found) => Ok(Some((id, Needs { signer: found.signer, snapshots: found.head.label.needs }))),
-            Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::NotFound) => Ok(None),
-            Err(error) => Err(error),
-        }
+        let found = inner.if_counting(&id).await?;
+        Ok::<_, Error>(found.map(|found| (id, Needs { signer: found.signer, snapshots: found.head.label.needs })))
     });
     let read: Vec<Option<(SessionId, Needs)>> = read.buffer_unordered(AT_ONCE).try_collect().await?;
     let may = |needing: &SignerId| *needing == signer || *needing == inner.config.signing.id();

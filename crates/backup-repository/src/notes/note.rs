@@ -1,11 +1,11 @@
-use super::folder::{Folder, forgotten_key};
+use super::folder::Folder;
 use crate::crypto::IndexKey;
 use crate::format::ids::SessionId;
 use crate::format::record::{RecordKind, open_json, seal_json};
 use crate::format::snapshot::Head;
-use crate::protocol::Outcome;
+use crate::protocol::{Object, Outcome};
 use crate::repository::{Inner, Repository};
-use crate::session::{create_record, is_valid, read_signed};
+use crate::session::{create_record, is_valid, key_of, read_signed};
 use backup_core::{BackupId, Error, ErrorKind, Key, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -110,7 +110,7 @@ impl Repository {
             before = read(inner, &key, index).await?.unwrap_or(before);
         }
         // Who holds a snapshot must know if it was too late.
-        if is_valid(inner, RecordKind::Forgotten, &forgotten_key(&snapshot)?).await? {
+        if is_valid(inner, RecordKind::Forgotten, &key_of(&Object::Forgotten(snapshot))?).await? {
             return Err(Error::new(ErrorKind::NotFound, "the snapshot is forgotten").context("snapshot", id));
         }
         Ok(before)

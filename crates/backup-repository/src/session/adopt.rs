@@ -5,7 +5,7 @@ use super::objects::{SessionInfo, is_valid, key_of};
 use crate::format::ids::{Kind, PackName, SessionId};
 use crate::format::record::{MAX_RECORD, RawRecord, RecordKind, open_json};
 use crate::index::IndexSet;
-use crate::locate::{Locator, next};
+use crate::locate::{self, Locator, next};
 use crate::pack::{FinishedPack, FinishedPacks, read_stored};
 use crate::protocol::Object;
 use crate::repository::Inner;
@@ -117,9 +117,7 @@ pub(super) async fn packs_in_no_run(
     let in_runs = packs_in_runs(&Locator::with(inner.clone(), index), sessions).await?;
     let mut left = Vec::new();
     for session in sessions {
-        for (key, meta) in inner.storage.list_all(&PackName::prefix(session)).await? {
-            left.extend(PackName::from_key(&key).map(|pack| (pack, meta.size_bytes)));
-        }
+        left.extend(locate::packs::<Vec<_>>(inner, &PackName::prefix(session)).await?);
     }
     left.retain(|(pack, _)| !in_runs.contains(pack));
     let read = iter(left).map(|(pack, length)| async move {

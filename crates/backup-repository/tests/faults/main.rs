@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "these are tests")]
 
 mod fault;
+#[allow(dead_code, reason = "the round trips use more of it")]
 #[path = "../roundtrip/memory.rs"]
 mod memory;
 mod operation;

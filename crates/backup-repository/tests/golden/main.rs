@@ -11,6 +11,7 @@
 
 mod content;
 mod make;
+#[allow(dead_code, reason = "shared with other tests")]
 #[path = "../roundtrip/memory.rs"]
 mod memory;
 mod read;

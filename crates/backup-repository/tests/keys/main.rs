@@ -4,6 +4,7 @@
 
 mod domains;
 mod foreign;
+#[allow(dead_code, reason = "shared with other tests")]
 #[path = "../roundtrip/memory.rs"]
 mod memory;
 mod owners;

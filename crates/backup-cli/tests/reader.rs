@@ -1,6 +1,6 @@
 //! The independent reader in docs/reader/ lists and restores what the program wrote.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 use std::collections::BTreeMap;
 use std::fs;

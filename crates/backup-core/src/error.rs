@@ -116,6 +116,17 @@ impl Error {
         self.0.retry
     }
 
+    /// What failed and why: the message with those of all causes, in one line.
+    pub fn full_message(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = StdError::source(self);
+        while let Some(cause) = source {
+            text = format!("{text}: {cause}");
+            source = cause.source();
+        }
+        text
+    }
+
     /// The context pairs in the order in which they were added.
     pub fn context_pairs(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.0.context.iter().map(|(name, value)| (*name, value.as_str()))
@@ -154,13 +165,7 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}: {self}", self.0.kind)?;
-        let mut source = StdError::source(self);
-        while let Some(cause) = source {
-            write!(f, ": {cause}")?;
-            source = cause.source();
-        }
-        Ok(())
+        write!(f, "{:?}: {}", self.0.kind, self.full_message())
     }
 }
 
@@ -186,6 +191,7 @@ mod tests {
         let error = Error::io("cannot open", std::io::Error::other("disk on fire")).context("file", "a\nb");
         assert_eq!(error.to_string(), "cannot open (file a\\nb)");
         assert_eq!(StdError::source(&error).unwrap().to_string(), "disk on fire");
+        assert_eq!(error.full_message(), "cannot open (file a\\nb): disk on fire");
         assert_eq!(size_of::<Error>(), size_of::<usize>());
     }
 

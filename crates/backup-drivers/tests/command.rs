@@ -1,6 +1,6 @@
 //! Programs' output through whole pushes and pulls on this host.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use backup_core::{
     BackupId, Catalogue, CommandSpec, ErrorKind, Failed, Pull, PullReport, Push, PushReport, Secret, Source, Spec,

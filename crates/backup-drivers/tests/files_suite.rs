@@ -1,6 +1,6 @@
 //! The conformance suite on a tree with everything that a file system knows.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
 #[path = "files/fixture.rs"]
 #[allow(dead_code, reason = "the other tests use the rest")]

@@ -1,6 +1,6 @@
 //! Side effects outlive the process that caused them, and are undone by the next.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use backup_core::{ActionSpec, ErrorKind, Execute, Journal, Pending, Registry, SecretRef, UndoRecord, undo_pending};
 use backup_drivers::{FileJournal, Local, RunProgram};

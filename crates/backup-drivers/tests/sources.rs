@@ -1,6 +1,6 @@
 //! The suite for sources notices each lie.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
 #[path = "files/fixture.rs"]
 #[allow(dead_code, reason = "the other tests use the rest")]

@@ -22,6 +22,7 @@ mod prune;
 mod pull;
 mod push;
 mod reference;
+mod remembered;
 mod repair;
 mod repository;
 mod session;

@@ -1,6 +1,6 @@
 //! Finding chunks: runs that are here are asked at once, blocks of others are fetched as they are needed.
 
-use crate::format::ids::{ChunkId, Kind, RunName};
+use crate::format::ids::{ChunkId, Kind, PackName, RunName};
 use crate::index::{
     Answer, IndexCache, IndexSet, Location, Need, Record, Records, RowPlace, RunKeys, RunReader, TailEnd, find_tail,
     signer_of, tail_guess,
@@ -182,6 +182,15 @@ pub(crate) async fn listed(inner: &Inner) -> Result<Vec<(RunName, Key, u64)>> {
         }
     }
     Ok(runs)
+}
+
+/// The packs whose keys begin so, with their lengths in bytes.
+///
+/// # Errors
+/// What the storage said.
+pub(crate) async fn packs<C: FromIterator<(PackName, u64)>>(inner: &Inner, prefix: &str) -> Result<C> {
+    let listed = inner.storage.list_all(prefix).await?.into_iter();
+    Ok(listed.filter_map(|(key, meta)| Some((PackName::from_key(&key)?, meta.size_bytes))).collect())
 }
 
 /// Opens a listed run; with `whole`, also brings it here.

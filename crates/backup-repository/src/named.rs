@@ -1,7 +1,7 @@
 //! Snapshots by their names: what stands under one is read when that is asked.
 
 use crate::format::ids::SessionId;
-use crate::format::snapshot::snapshot_key;
+use crate::format::snapshot::{snapshot_key, snapshot_of};
 use crate::notes::Folder;
 use crate::protocol::Occupant;
 use crate::repository::Inner;
@@ -27,15 +27,7 @@ impl Named {
         let listed = inner.storage.list_all("snapshots/").await?;
         // Read after the snapshots: one that its writer created once more after it was forgotten does not come back.
         let notes = Folder::read(inner).await?;
-        let mut objects = BTreeMap::new();
-        for (key, meta) in listed {
-            let id = key.as_str().strip_prefix("snapshots/").and_then(|id| SessionId::from_hex(id).ok());
-            if let Some(id) = id
-                && snapshot_key(&id)? == key
-            {
-                objects.insert(id, meta);
-            }
-        }
+        let objects = listed.into_iter().filter_map(|(key, meta)| Some((snapshot_of(&key)?, meta))).collect();
         Ok(Named { objects, notes })
     }
 

@@ -83,15 +83,10 @@ impl Names {
         if self.named.notes.is_forgotten(&self.inner, id).await? {
             return Ok(None);
         }
-        match self.inner.counting(id).await {
-            Ok(Counting { head, signer, .. }) => {
-                let index = self.inner.index_key_of(head.label.domain)?;
-                let is_genuine = series(index, &signer, &head.label.name) == id.series();
-                Ok(Some(Stated { id: *id, head, is_genuine }))
-            }
-            Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::NotFound) => Ok(None),
-            Err(error) => Err(error),
-        }
+        let Some(Counting { head, signer, .. }) = self.inner.if_counting(id).await? else { return Ok(None) };
+        let index = self.inner.index_key_of(head.label.domain)?;
+        let is_genuine = series(index, &signer, &head.label.name) == id.series();
+        Ok(Some(Stated { id: *id, head, is_genuine }))
     }
 
     /// The latest one of a name. It is in a series of one who may sign, so the other series need not be read.

@@ -311,6 +311,17 @@ impl Inner {
         self.counting_of(id, key, &bytes)
     }
 
+    /// The same; none for what does not count, or is not there.
+    ///
+    /// # Errors
+    /// What the storage said.
+    pub(crate) async fn if_counting(&self, id: &SessionId) -> Result<Option<Counting>> {
+        match self.counting(id).await {
+            Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::NotFound) => Ok(None),
+            other => other.map(Some),
+        }
+    }
+
     /// The same, of bytes that were read under its key.
     ///
     /// # Errors

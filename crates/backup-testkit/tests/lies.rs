@@ -1,7 +1,5 @@
 //! The suite finds each broken rule, and every case of it can fail.
 
-#![allow(clippy::panic, reason = "a test")]
-
 use backup_core::StorageDriver;
 use backup_storage::Memory;
 use backup_testkit::storage::{Lie, Lying, Subject, Verdict, cases, run_all};

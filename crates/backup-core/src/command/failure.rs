@@ -45,13 +45,7 @@ pub struct Failure {
 
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
-        let mut message = error.to_string();
-        let mut cause = StdError::source(error);
-        while let Some(error) = cause {
-            message = format!("{message}: {error}");
-            cause = error.source();
-        }
-        Failure { kind: error.kind(), message }
+        Failure { kind: error.kind(), message: error.full_message() }
     }
 }
 

@@ -19,12 +19,12 @@ impl Findings {
     /// An object that is not what was written.
     pub(super) fn object(&mut self, key: Result<Key>, problem: &Error) {
         let key = key.map_or_else(|_| "?".to_owned(), |key| key.to_string());
-        self.objects.entry(key).or_insert_with(|| (chain(problem), BTreeSet::new()));
+        self.objects.entry(key).or_insert_with(|| (problem.full_message(), BTreeSet::new()));
     }
 
     /// An object that concerns a snapshot.
     pub(super) fn of_snapshot(&mut self, object: String, problem: &Error, snapshot: SessionId) {
-        self.objects.entry(object).or_insert_with(|| (chain(problem), BTreeSet::new())).1.insert(snapshot);
+        self.objects.entry(object).or_insert_with(|| (problem.full_message(), BTreeSet::new())).1.insert(snapshot);
     }
 
     /// A pack that is missing or damaged. Who needs it is found later.
@@ -57,9 +57,4 @@ impl Findings {
         report.checked = self.checked;
         report
     }
-}
-
-/// An error and its causes in one line.
-pub(super) fn chain(error: &Error) -> String {
-    crate::push::chain(error)
 }

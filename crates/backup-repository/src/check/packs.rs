@@ -1,8 +1,9 @@
-use super::findings::{Findings, chain};
+use super::findings::Findings;
 use crate::crypto::random;
 use crate::fetch::Fetcher;
 use crate::format::ids::{PackName, RunName};
 use crate::index::{Answer, IndexSet, PackRecord};
+use crate::locate;
 use crate::pack::{Footer, HEADER_LEN, MAX_FOOTER, TRAILER_LEN, Unpacker, parse_header, parse_trailer};
 use crate::repository::Inner;
 use backup_core::{Error, ErrorKind, Event, Observer, ReadData, Result, StorageExt};
@@ -37,13 +38,7 @@ pub(super) async fn listed(
             }
         }
     }
-    let there: HashMap<PackName, u64> = inner
-        .storage
-        .list_all("packs/")
-        .await?
-        .into_iter()
-        .filter_map(|(key, meta)| Some((PackName::from_key(&key)?, meta.size_bytes)))
-        .collect();
+    let there: HashMap<PackName, u64> = locate::packs(inner, "packs/").await?;
     condemned.extend(condemned_packs(inner).await?);
     let is_gone = |pack: &PackName| !there.contains_key(pack);
     let mut current = None;
@@ -55,7 +50,7 @@ pub(super) async fn listed(
                 // A prune that was under way: what it deletes it first takes out of all runs that stay.
                 let current = match &mut current {
                     Some(current) => current,
-                    None => current.insert(crate::locate::names(inner).await?),
+                    None => current.insert(locate::names(inner).await?),
                 };
                 if runs.iter().any(|run| current.contains(run)) {
                     findings.pack(pack.name, "the pack is missing".into());
@@ -106,7 +101,7 @@ pub(super) async fn read(
         match verified {
             Ok(()) => {}
             Err(error) if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Cancelled) => return Err(error),
-            Err(error) => findings.pack(pack.name, chain(&error)),
+            Err(error) => findings.pack(pack.name, error.full_message()),
         }
         findings.checked("packs read", 1);
         observer.event(Event::Progress { files: 1, bytes: pack.length });

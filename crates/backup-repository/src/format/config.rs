@@ -1,6 +1,6 @@
 //! The repository's parameters: docs/format.md, section 3, Config.
 
-use super::ids::RepositoryId;
+use super::ids::{RepositoryId, decimal};
 use super::record::{self, MAX_RECORD, RawRecord, RecordKind, from_json, hexed, newer, parse_json, to_json};
 use crate::crypto::{Recipient, SigningKey, VerifyingKey};
 use backup_core::{Error, ErrorKind, Key, Result, StorageDriver, StorageExt};
@@ -227,6 +227,5 @@ fn again(error: &Error) -> Error {
 /// The number in `config/<n>/a` and `config/<n>/b`.
 fn number_of(key: &Key) -> Option<u32> {
     let (n, copy) = key.as_str().strip_prefix("config/")?.split_once('/')?;
-    let number: u32 = n.parse().ok()?;
-    (matches!(copy, "a" | "b") && number.to_string() == n).then_some(number)
+    decimal(n).filter(|_| matches!(copy, "a" | "b"))
 }

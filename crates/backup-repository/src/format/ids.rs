@@ -91,6 +91,11 @@ impl fmt::Debug for SessionId {
     }
 }
 
+/// A number in a name, in its one spelling: no sign, no leading zeros.
+pub(crate) fn decimal(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|number: &u32| number.to_string() == text)
+}
+
 /// The `number`th object of its kind that a session wrote.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionObject {
@@ -102,11 +107,9 @@ pub struct SessionObject {
 
 impl SessionObject {
     /// `<session>-<number>`, the last part of the object's key.
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (session, number) = text.split_once('-')?;
-        let parsed = SessionObject { session: SessionId::from_hex(session).ok()?, number: number.parse().ok()? };
-        // Exactly one spelling per name: no leading zeros, no capitals.
-        (parsed.to_string() == text).then_some(parsed)
+        Some(SessionObject { session: SessionId::from_hex(session).ok()?, number: decimal(number)? })
     }
 }
 
@@ -183,8 +186,7 @@ impl RunName {
 
     /// The run that a key names, if it names one.
     pub(crate) fn from_key(key: &Key) -> Option<Self> {
-        let name = RunName(SessionObject::parse(key.as_str().strip_prefix("index/")?)?);
-        (name.key().ok()? == *key).then_some(name)
+        SessionObject::parse(key.as_str().strip_prefix("index/")?).map(RunName)
     }
 }
 

@@ -230,6 +230,11 @@ pub(crate) fn snapshot_key(id: &SessionId) -> Result<Key> {
     Key::new(format!("snapshots/{id}"))
 }
 
+/// The snapshot that a key names, if it names one.
+pub(crate) fn snapshot_of(key: &Key) -> Option<SessionId> {
+    SessionId::from_hex(key.as_str().strip_prefix("snapshots/")?).ok()
+}
+
 /// A body, compressed to no more than `room` bytes: of failures that would make it too long to be read, some are only
 /// counted.
 fn pack_body(components: &[StoredComponent], room: usize) -> Result<Vec<u8>> {

@@ -1,6 +1,6 @@
 use super::seen::SeenKeys;
 use crate::crypto::VerifyingKey;
-use crate::format::ids::RepositoryId;
+use crate::format::ids::{RepositoryId, decimal};
 use crate::format::record::{self, MAX_RECORD, RawRecord, RecordKind};
 use crate::options::RepositoryOptions;
 use crate::repository::Inner;
@@ -70,9 +70,7 @@ pub(crate) fn kind_of(key: &Key) -> Option<RecordKind> {
 
 /// The number at the end of a key, in its one spelling.
 pub(crate) fn number_of(key: &Key) -> Option<u32> {
-    let name = key.as_str().rsplit('/').next()?;
-    let number: u32 = name.parse().ok()?;
-    (number.to_string() == name).then_some(number)
+    decimal(key.as_str().rsplit('/').next()?)
 }
 
 impl KeyFolder {

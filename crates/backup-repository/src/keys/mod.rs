@@ -17,7 +17,7 @@ pub(crate) use folder::{ADDITIONS, KeyFolder, kind_of, put_back};
 pub use info::{Keys, OwnerInfo, WriterInfo};
 pub(crate) use owners::write_owner;
 pub(crate) use pattern::fits;
-pub(crate) use seen::{expect_here, memory_of, remember_here, store};
+pub(crate) use seen::{expect_here, memory_of, remember_here};
 pub(crate) use signers::{Signer, Signers};
 pub use succession::Rotated;
 pub use writers::WriterSpec;

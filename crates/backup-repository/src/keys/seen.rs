@@ -4,11 +4,11 @@ use super::folder::kind_of;
 use crate::format::ids::RepositoryId;
 use crate::format::record::RecordKind;
 use crate::options::RepositoryOptions;
+use crate::remembered::{load, named, store};
 use backup_core::{Error, ErrorKind, Key, Result, StorageDriver};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use xxhash_rust::xxh3::xxh3_64;
+use std::path::PathBuf;
 
 /// The objects below `keys/` that were seen; without a cache none.
 pub(super) struct SeenKeys {
@@ -22,24 +22,6 @@ pub(super) struct SeenKeys {
 struct Known {
     location: String,
     repositories: Vec<String>,
-}
-
-/// A copy of a repository elsewhere has a memory of its own.
-fn named(what: &str, storage: &dyn StorageDriver) -> String {
-    format!("{what}-{:016x}.json", xxh3_64(storage.location().as_bytes()))
-}
-
-fn load<T: for<'a> Deserialize<'a>>(file: &Path) -> Option<T> {
-    serde_json::from_slice(&std::fs::read(file).ok()?).ok()
-}
-
-/// Writes a file of the cache anew. Not to be able to remember is no reason to fail.
-pub(crate) fn store<T: Serialize>(file: &Path, what: &T) -> Option<()> {
-    let folder = file.parent()?;
-    std::fs::create_dir_all(folder).ok()?;
-    let new = tempfile::NamedTempFile::new_in(folder).ok()?;
-    std::fs::write(new.path(), serde_json::to_vec(what).ok()?).ok()?;
-    new.persist(file).ok().map(drop)
 }
 
 /// Refuses a repository that stands where this machine knows another one.

@@ -116,12 +116,9 @@ impl Repository {
         let snapshots = stream::iter(inner.snapshot_ids().await?).map(|snapshot| {
             let inner = inner.clone();
             async move {
-                match inner.counting(&snapshot).await {
-                    Ok(found) => Ok((found.signer == *id).then_some((snapshot, found.hash))),
-                    // What does not count now shall not count later.
-                    Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::NotFound) => Ok(None),
-                    Err(error) => Err(error),
-                }
+                // What does not count now shall not count later.
+                let found = inner.if_counting(&snapshot).await?.filter(|found| found.signer == *id);
+                Ok::<_, Error>(found.map(|found| (snapshot, found.hash)))
             }
         });
         let kept: Vec<Option<(SessionId, [u8; 32])>> = snapshots.buffer_unordered(AT_ONCE).try_collect().await?;

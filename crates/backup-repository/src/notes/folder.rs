@@ -1,10 +1,11 @@
 use super::note::{self, Note};
 use super::receipts::receipts_number;
 use crate::crypto::IndexKey;
-use crate::format::ids::SessionId;
+use crate::format::ids::{SessionId, decimal};
 use crate::format::record::RecordKind;
+use crate::protocol::Object;
 use crate::repository::Inner;
-use crate::session::is_valid;
+use crate::session::{is_valid, key_of};
 use backup_core::{Key, Result, StorageExt};
 use std::collections::HashMap;
 
@@ -17,11 +18,6 @@ struct Noted {
     is_forgotten: bool,
     /// Ascending.
     numbers: Vec<u32>,
-}
-
-/// `notes/<s>/forgotten`.
-pub(super) fn forgotten_key(snapshot: &SessionId) -> Result<Key> {
-    Key::new(format!("notes/{snapshot}/forgotten"))
 }
 
 impl Folder {
@@ -71,7 +67,8 @@ impl Folder {
     /// # Errors
     /// What the storage said.
     pub(crate) async fn is_forgotten(&self, inner: &Inner, snapshot: &SessionId) -> Result<bool> {
-        Ok(self.says_forgotten(snapshot) && is_valid(inner, RecordKind::Forgotten, &forgotten_key(snapshot)?).await?)
+        Ok(self.says_forgotten(snapshot)
+            && is_valid(inner, RecordKind::Forgotten, &key_of(&Object::Forgotten(*snapshot))?).await?)
     }
 
     /// The note of a snapshot that counts, with its number.
@@ -116,10 +113,10 @@ enum Part {
 /// Snapshot and last part of a key below `notes/`, in its one spelling.
 fn split(key: &Key) -> Option<(SessionId, Part)> {
     let (text, part) = key.as_str().strip_prefix("notes/")?.split_once('/')?;
-    let snapshot = SessionId::from_hex(text).ok().filter(|id| id.to_string() == text)?;
+    let snapshot = SessionId::from_hex(text).ok()?;
     let part = match part {
         "forgotten" => Part::Forgotten,
-        number => Part::Number(number.parse().ok().filter(|parsed: &u32| parsed.to_string() == number)?),
+        number => Part::Number(decimal(number)?),
     };
     Some((snapshot, part))
 }

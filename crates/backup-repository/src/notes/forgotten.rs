@@ -48,14 +48,7 @@ pub(crate) async fn forget(inner: &Inner, snapshot: SessionId) -> Result<()> {
     session::forget(inner, snapshot).await?;
     let numbers = folder.numbers(&snapshot).iter();
     let keys: Vec<Key> = numbers.map(|number| note::key(&snapshot, *number)).collect::<Result<_>>()?;
-    if keys.is_empty() {
-        return Ok(());
-    }
-    match inner.storage.delete(&keys).await {
-        // A storage that keeps them (object lock) keeps garbage.
-        Err(error) if error.kind() != ErrorKind::AccessDenied => Err(error),
-        _ => Ok(()),
-    }
+    session::discard(inner, &keys).await
 }
 
 /// Whether something stands there that is neither a snapshot nor a tombstone that can be read.
@@ -84,11 +77,8 @@ async fn refuse_needed(inner: &Inner, snapshot: &SessionId, signer: SignerId) ->
         if let Some(known) = needs(&id) {
             return Ok(Some((id, known)));
         }
-        match inner.counting(&id).await {
-            Ok(found) => Ok(Some((id, Needs { signer: found.signer, snapshots: found.head.label.needs }))),
-            Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::NotFound) => Ok(None),
-            Err(error) => Err(error),
-        }
+        let found = inner.if_counting(&id).await?;
+        Ok::<_, Error>(found.map(|found| (id, Needs { signer: found.signer, snapshots: found.head.label.needs })))
     });
     let read: Vec<Option<(SessionId, Needs)>> = read.buffer_unordered(AT_ONCE).try_collect().await?;
     let may = |needing: &SignerId| *needing == signer || *needing == inner.config.signing.id();

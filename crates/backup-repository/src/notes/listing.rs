@@ -120,18 +120,14 @@ async fn read_one(
     receipts: &Receipts,
     (id, stored): (SessionId, SystemTime),
 ) -> Result<Read> {
-    let opened = match inner.counting(&id).await {
-        Ok(snapshot) => snapshot.head,
-        // One that is damaged or signed by nobody who may does not hide the others; one that just went, or is of another
-        // domain than a writer's, is no error.
-        Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::NotFound) => return Ok(Read::Nothing),
-        Err(error) => return Err(error),
-    };
-    let head = match opened.read() {
+    // One that is damaged or signed by nobody who may does not hide the others; one that just went, or is of another
+    // domain than a writer's, is no error.
+    let Some(opened) = inner.if_counting(&id).await? else { return Ok(Read::Nothing) };
+    let head = match opened.head.read() {
         Ok(head) => head,
         // It does not hide the others either.
         Err(error) if error.kind() == ErrorKind::Unsupported => {
-            let Label { name, time, .. } = opened.label;
+            let Label { name, time, .. } = opened.head.label;
             return Ok(Read::Newer(id, Newer { id: BackupId(id.to_string()), name, time: from_ms(time) }));
         }
         Err(_) => return Ok(Read::Nothing),

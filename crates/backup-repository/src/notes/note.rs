@@ -1,12 +1,12 @@
-use super::folder::{Folder, forgotten_key};
+use super::folder::Folder;
 use crate::crypto::IndexKey;
 use crate::format::ids::SessionId;
-use crate::format::record::{RawRecord, RecordKind, open_json, seal_json};
+use crate::format::record::{RecordKind, open_json, seal_json};
 use crate::format::snapshot::Head;
-use crate::protocol::Outcome;
+use crate::protocol::{Object, Outcome};
 use crate::repository::{Inner, Repository};
-use crate::session::{create_record, is_valid};
-use backup_core::{BackupId, Error, ErrorKind, Key, Result, StorageExt};
+use crate::session::{create_record, is_valid, key_of, read_signed};
+use backup_core::{BackupId, Error, ErrorKind, Key, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -51,17 +51,8 @@ pub(super) fn key(snapshot: &SessionId, number: u32) -> Result<Key> {
 /// `Damaged` when an owner signed it and it does not open; `Unsupported` for one of a newer version; what the storage
 /// said.
 pub(super) async fn read(inner: &Inner, key: &Key, index: &IndexKey) -> Result<Option<Note>> {
-    let bytes = match inner.storage.get_bytes(key, MAX_NOTE).await {
-        Ok(bytes) => bytes,
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Damaged) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let Some(raw) =
-        RawRecord::parse(&bytes).ok().filter(|raw| inner.signers.verify(RecordKind::Note, key, raw).is_ok())
-    else {
-        return Ok(None);
-    };
-    open_json(index, key, raw.payload).map(Some).map_err(|e| e.context("key", key))
+    let Some((_, payload)) = read_signed(inner, RecordKind::Note, key, MAX_NOTE).await? else { return Ok(None) };
+    open_json(index, key, &payload).map(Some).map_err(|e| e.context("key", key))
 }
 
 impl Repository {
@@ -119,7 +110,7 @@ impl Repository {
             before = read(inner, &key, index).await?.unwrap_or(before);
         }
         // Who holds a snapshot must know if it was too late.
-        if is_valid(inner, RecordKind::Forgotten, &forgotten_key(&snapshot)?).await? {
+        if is_valid(inner, RecordKind::Forgotten, &key_of(&Object::Forgotten(snapshot))?).await? {
             return Err(Error::new(ErrorKind::NotFound, "the snapshot is forgotten").context("snapshot", id));
         }
         Ok(before)

@@ -1,9 +1,9 @@
-use crate::format::ids::SessionId;
-use crate::format::record::{MAX_RECORD, RawRecord, RecordKind, from_json, to_json};
+use crate::format::ids::{SessionId, decimal};
+use crate::format::record::{MAX_RECORD, RecordKind, from_json, to_json};
 use crate::format::snapshot::{from_ms, to_ms};
 use crate::protocol::Outcome;
 use crate::repository::{Inner, Listed, Repository};
-use crate::session::create_record;
+use crate::session::{create_record, discard, read_signed};
 use backup_core::{Error, ErrorKind, Event, Key, Observer, Result, StorageExt};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -41,8 +41,7 @@ fn key(number: u32) -> Result<Key> {
 
 /// The number of a record under this key, if it is a key of one.
 pub(crate) fn receipts_number(key: &Key) -> Option<u32> {
-    let text = key.as_str().strip_prefix("receipts/")?;
-    text.parse().ok().filter(|number: &u32| number.to_string() == text)
+    decimal(key.as_str().strip_prefix("receipts/")?)
 }
 
 impl Receipts {
@@ -104,16 +103,8 @@ fn add(times: &mut BTreeMap<SessionId, i64>, listed: &Listed) -> usize {
 
 /// Reads a record; none when it is not there, or no owner signed it.
 async fn read(inner: &Inner, key: &Key) -> Result<Option<Said>> {
-    let bytes = match inner.storage.get_bytes(key, MAX_RECORD).await {
-        Ok(bytes) => bytes,
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Damaged) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let raw = RawRecord::parse(&bytes).ok();
-    let Some(raw) = raw.filter(|raw| inner.signers.verify(RecordKind::Receipts, key, raw).is_ok()) else {
-        return Ok(None);
-    };
-    from_json(raw.payload).map(Some).map_err(|e| e.context("key", key))
+    let Some((_, payload)) = read_signed(inner, RecordKind::Receipts, key, MAX_RECORD).await? else { return Ok(None) };
+    from_json(&payload).map(Some).map_err(|e| e.context("key", key))
 }
 
 /// Records when the listed snapshots came that have no receipt yet; gives their number.
@@ -133,26 +124,14 @@ pub(crate) async fn record(inner: &Inner, listed: &Listed) -> Result<usize> {
         let own = number.ok_or_else(full)?;
         let payload = to_json(&said)?;
         if create_record(inner, RecordKind::Receipts, &key(own)?, &payload).await? == Outcome::Created {
-            remove_old(inner, numbers, own, previous).await?;
+            // The previous one stays: who has listed it can still read it.
+            let old = numbers.into_iter().filter(|number| *number < own && Some(*number) != previous);
+            discard(inner, &old.map(key).collect::<Result<Vec<_>>>()?).await?;
             return Ok(added);
         }
         // Another owner was faster, and the first receipt counts; or it is rubbish, and passed over.
         known = read(inner, &key(own)?).await?.unwrap_or(known);
         number = own.checked_add(1);
-    }
-}
-
-/// Removes the records before, but the previous one: who has listed it can still read it.
-async fn remove_old(inner: &Inner, listed: Vec<u32>, newest: u32, previous: Option<u32>) -> Result<()> {
-    let old = listed.into_iter().filter(|number| *number < newest && Some(*number) != previous);
-    let old: Vec<Key> = old.map(key).collect::<Result<_>>()?;
-    if old.is_empty() {
-        return Ok(());
-    }
-    match inner.storage.delete(&old).await {
-        // A storage that keeps them (object lock) keeps garbage.
-        Err(error) if error.kind() != ErrorKind::AccessDenied => Err(error),
-        _ => Ok(()),
     }
 }
 
@@ -164,7 +143,7 @@ pub(crate) async fn record_beside(inner: &Inner, listed: &Listed, observer: &dyn
     }
     match record(inner, listed).await {
         Err(error) if error.kind() != ErrorKind::AccessDenied => {
-            let why = crate::push::chain(&error);
+            let why = error.full_message();
             observer.event(Event::Warning(format!("cannot record when snapshots came: {why}")));
         }
         _ => {}

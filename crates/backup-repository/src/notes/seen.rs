@@ -2,16 +2,15 @@
 
 use crate::format::ids::SessionId;
 use crate::format::snapshot::to_ms;
-use crate::keys::store;
 use crate::named::Named;
+use crate::remembered::{load, named, store};
 use crate::repository::{Inner, Listed};
 use backup_core::{BackupId, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::SystemTime;
-use xxhash_rust::xxh3::xxh3_64;
 
 /// A snapshot that this machine has seen and that is not there any more, though no owner forgot it: the storage shows an
 /// older state, or has lost it.
@@ -56,10 +55,6 @@ pub(crate) struct Seen {
     series: Series,
 }
 
-fn load(file: &Path) -> Series {
-    std::fs::read(file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
-}
-
 fn name(id: &SessionId) -> String {
     hex::encode(id.series())
 }
@@ -68,10 +63,8 @@ impl Seen {
     /// What is remembered. To be asked before the snapshots are listed: what another process sees, and remembers, between the
     /// two is not missing.
     pub(crate) fn load(inner: &Inner) -> Self {
-        // A copy of a repository elsewhere has snapshots of its own.
-        let place = xxh3_64(inner.storage.location().as_bytes());
-        let file = inner.cache_dir().map(|folder| folder.join(format!("seen-{place:016x}.json")));
-        Seen { series: file.as_deref().map(load).unwrap_or_default(), file }
+        let file = inner.cache_dir().map(|folder| folder.join(named("seen", &*inner.storage)));
+        Seen { series: file.as_deref().and_then(load).unwrap_or_default(), file }
     }
 
     /// The newest of a series.
@@ -131,7 +124,7 @@ impl Seen {
             newest.count += 1;
         }
         // As it is now: another process may have seen more meanwhile.
-        let before = load(file);
+        let before: Series = load(file).unwrap_or_default();
         for (series, old) in &before {
             let is_missing = missing.iter().any(|missing| missing.id.0 == old.id.to_string());
             let is_news = self.series.get(series) != Some(old);
@@ -154,8 +147,7 @@ impl Seen {
 
 /// Remembers a snapshot that this machine has made or taken, the last of so many, unless its series misses another.
 pub(crate) fn remember_own(inner: &Inner, id: SessionId, count: u64, missing: &[Missing]) {
-    let Some(file) = Seen::load(inner).file else { return };
-    let mut series = load(&file);
+    let Seen { file: Some(file), mut series } = Seen::load(inner) else { return };
     let own = Newest { id, count, at: to_ms(SystemTime::now()) };
     match series.get(&name(&id)) {
         Some(newest) if newest.id >= id || missing.iter().any(|missing| missing.id.0 == newest.id.to_string()) => {}

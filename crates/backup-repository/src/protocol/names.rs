@@ -55,10 +55,7 @@ impl From<RunName> for RunId {
 
 /// `<session in hex>-<number>`, as in the object's key; one spelling for each name.
 fn parse<E: serde::de::Error>(text: &str) -> Result<SessionObject, E> {
-    let (session, number) = text.split_once('-').ok_or_else(|| E::custom("no `-` in an object's name"))?;
-    let session = SessionId::from_hex(session).map_err(E::custom)?;
-    let name = SessionObject { session, number: number.parse().map_err(E::custom)? };
-    if name.to_string() == text { Ok(name) } else { Err(E::custom("an object's name in an unusual spelling")) }
+    SessionObject::parse(text).ok_or_else(|| E::custom("not an object's name"))
 }
 
 impl Serialize for PackId {
@@ -93,8 +90,6 @@ impl Serialize for SessionId {
 
 impl<'de> Deserialize<'de> for SessionId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let id = SessionId::from_hex(&text).map_err(D::Error::custom)?;
-        if id.to_string() == text { Ok(id) } else { Err(D::Error::custom("a session id in an unusual spelling")) }
+        SessionId::from_hex(&String::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }

@@ -18,7 +18,7 @@ impl Damage {
         if self.has(&pack) {
             return;
         }
-        let because = crate::push::chain(because);
+        let because = because.full_message();
         let text = format!(
             "pack {pack} is damaged and stays as it is, `backup check --read-data` tells which snapshots it affects: {because}"
         );

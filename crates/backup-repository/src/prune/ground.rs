@@ -189,10 +189,10 @@ impl Marker<'_> {
             return Err(Error::new(ErrorKind::Damaged, what)
                 .context("run", name)
                 .context("pack", pack)
-                .context("because", crate::push::chain(error)));
+                .context("because", error.full_message()));
         }
         for (name, error) in broken {
-            let text = format!("index run {name} cannot be read and is not needed: {}", crate::push::chain(error));
+            let text = format!("index run {name} cannot be read and is not needed: {}", error.full_message());
             self.observer.event(Event::Warning(text));
         }
         Ok(())

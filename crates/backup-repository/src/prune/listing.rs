@@ -1,8 +1,8 @@
 //! What a pass lists, in the form in which the machine takes it.
 
-use crate::format::ids::{PackName, RunName, SessionId};
+use crate::format::ids::{RunName, SessionId};
 use crate::format::record::{MAX_RECORD, RawRecord, RecordKind, from_json};
-use crate::format::snapshot::{TreeRoot, read_body, snapshot_key};
+use crate::format::snapshot::{TreeRoot, read_body, snapshot_of};
 use crate::locate::MAX_TOMBSTONE;
 use crate::notes::forgotten;
 use crate::protocol::{ListedSnapshot, ListedTombstone, Tombstone};
@@ -10,7 +10,7 @@ use crate::repository::{Counting, Inner};
 use crate::session::{is_valid, session_of_void};
 use backup_core::{Error, ErrorKind, Key, Result, StorageExt};
 use futures_util::stream::{StreamExt, iter};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
 /// Small objects read at once.
@@ -49,8 +49,7 @@ pub(super) async fn snapshots(
     let read = iter(listed).map(|(key, meta)| {
         let forgotten = &forgotten;
         async move {
-            let id = key.as_str().strip_prefix("snapshots/").and_then(|id| SessionId::from_hex(id).ok());
-            let Some(id) = id.filter(|id| snapshot_key(id).is_ok_and(|own| own == key)) else { return Ok(None) };
+            let Some(id) = snapshot_of(&key) else { return Ok(None) };
             let is_forgotten = forgotten.contains(&id);
             let Some(found) = snapshot(inner, &id, &key, is_forgotten).await? else { return Ok(None) };
             let is_expired = is_older(meta.modified, now, EXPIRED);
@@ -134,10 +133,4 @@ pub(super) async fn index(inner: &Inner, now: SystemTime) -> Result<(Vec<ListedR
         }
     }
     Ok((runs, tombstones))
-}
-
-/// Every pack with its length in bytes.
-pub(super) async fn packs(inner: &Inner) -> Result<HashMap<PackName, u64>> {
-    let listed = inner.storage.list_all("packs/").await?;
-    Ok(listed.into_iter().filter_map(|(key, meta)| Some((PackName::from_key(&key)?, meta.size_bytes))).collect())
 }

@@ -77,7 +77,7 @@ async fn prune(
         report.damaged = damage.lines();
         match ended {
             Ended::Overtaken(because) if retries < MAX_RETRIES => {
-                observer.event(backup_core::Event::Warning(format!("{}: looking again", crate::push::chain(&because))));
+                observer.event(backup_core::Event::Warning(format!("{}: looking again", because.full_message())));
                 retries += 1;
                 continue;
             }

@@ -78,7 +78,7 @@ impl<'a> Pass<'a> {
     ) -> Result<Self> {
         inner.need_owner("prune")?;
         inner.may_delete()?;
-        let upkeep = Upkeep::new(&inner, Upkeep::PRUNE)?;
+        let upkeep = Upkeep::new(&inner, Upkeep::PRUNE, "")?;
         let held = Held::new(Prune::new(upkeep.id));
         Ok(Pass {
             cache: locate::open_cache(&inner, observer.clone()),
@@ -163,7 +163,7 @@ impl<'a> Pass<'a> {
                     self.held.machine().index(tombstones)?;
                 }
                 PruneTask::ListPacks => {
-                    self.packs = listing::packs(&self.inner).await?;
+                    self.packs = locate::packs(&self.inner, "packs/").await?;
                     self.held.machine().packs()?;
                 }
                 PruneTask::Mark => {
@@ -370,7 +370,7 @@ impl<'a> Pass<'a> {
             let packs = report.packs_left;
             report.waiting.push(format!("{packs} packs wait to be rewritten by the next prune"));
         }
-        let packs = listing::packs(&self.inner).await?;
+        let packs: HashMap<PackName, u64> = locate::packs(&self.inner, "packs/").await?;
         report.packs = packs.len() as u64;
         report.bytes = packs.values().sum();
         Ok(())

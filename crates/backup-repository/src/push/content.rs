@@ -105,14 +105,14 @@ pub(crate) fn read_file(hands: &mut Hands<'_>, listed: &Entry, open: Result<Box<
     let started = now_ns();
     let mut reader = match open {
         Ok(reader) => reader,
-        Err(error) => return Ok(Fetched::Failed(chain(&error))),
+        Err(error) => return Ok(Fetched::Failed(error.full_message())),
     };
     let mut own_error = None;
     let shared = hands.shared;
     let read = read_chunks(hands, listed.size_bytes, &mut |buffer| {
         let given_up = || Err(Error::new(ErrorKind::Cancelled, "the push was given up"));
         let read = if shared.reads_on() { reader.read(buffer) } else { given_up() };
-        read.inspect_err(|error| own_error = Some(chain(error)))
+        read.inspect_err(|error| own_error = Some(error.full_message()))
     });
     let (chunks, bytes) = match (read, own_error) {
         (Ok(read), _) => read,
@@ -122,7 +122,7 @@ pub(crate) fn read_file(hands: &mut Hands<'_>, listed: &Entry, open: Result<Box<
     hands.shared.stats.bytes_read.fetch_add(bytes, Ordering::Relaxed);
     let entry = match reader.finish(listed, bytes) {
         Ok(entry) => entry,
-        Err(error) => return Ok(Fetched::Failed(chain(&error))),
+        Err(error) => return Ok(Fetched::Failed(error.full_message())),
     };
     // Readers go by the size.
     if content_bytes(&entry) != bytes {
@@ -136,16 +136,4 @@ pub(crate) fn read_file(hands: &mut Hands<'_>, listed: &Entry, open: Result<Box<
 pub(crate) fn now_ns() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

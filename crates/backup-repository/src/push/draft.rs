@@ -1,6 +1,5 @@
 use super::chunker::Chunker;
 use super::engine::{Counters, Engine, Shared};
-use super::failure::Failure;
 use super::ingest::RepositoryIngest;
 use super::known::Known;
 use super::lineage::Lineage;
@@ -47,15 +46,14 @@ pub(crate) struct RepositoryDraft {
 /// Starts a session and the threads that work for it.
 pub(crate) async fn begin(inner: Arc<Inner>, spec: Spec, observer: Arc<dyn Observer>) -> Result<RepositoryDraft> {
     let started = spec.started.unwrap_or_else(SystemTime::now);
-    let failure = Arc::new(Failure::default());
-    let session = Arc::new(LiveSession::start(inner.clone(), &spec.name, &spec.host, failure.clone()).await?);
+    let session = Arc::new(LiveSession::start(inner.clone(), &spec.name, &spec.host).await?);
     let cache = open_cache(&inner, observer.clone());
     let index = Arc::new(load(&inner, &cache, true, &|run| session.is_run_of_use(run)).await?);
     let adopted = session.adopt(index.clone()).await?;
     let series = session.id().series();
     let lineage = Lineage::find(&inner, &spec.name, &series, &*observer).await?;
     let trust = Trust::load(&inner, &series, &index, session.records());
-    let shared = Arc::new(share(&inner, &session, index, failure, observer)?);
+    let shared = Arc::new(share(&inner, &session, index, observer)?);
     let mut publisher = Publisher::new(inner.clone(), session.clone(), cache);
     publisher.publish_adopted(&shared, adopted).await?;
     let publisher = Arc::new(tokio::sync::Mutex::new(publisher));
@@ -80,7 +78,6 @@ fn share(
     inner: &Arc<Inner>,
     session: &Arc<LiveSession>,
     index: Arc<IndexSet>,
-    failure: Arc<Failure>,
     observer: Arc<dyn Observer>,
 ) -> Result<Shared> {
     let threads = inner.options.thread_count();
@@ -98,7 +95,7 @@ fn share(
         queue: Queue::new(2 * threads),
         data,
         metadata: MetadataStore::new(inner.keys.clone(), known, metadata, inner.options.level)?,
-        failure,
+        failure: session.failure(),
         given_up: AtomicBool::new(false),
         stats,
         observer,
@@ -198,7 +195,7 @@ impl Draft for RepositoryDraft {
         self.session.commit(&payload).await?;
         // The snapshot stands: what follows only makes later work easier.
         if let Err(error) = self.session.end().await {
-            shared.observer.event(backup_core::Event::Warning(super::content::chain(&error)));
+            shared.observer.event(backup_core::Event::Warning(error.full_message()));
         }
         self.trust.save(self.session.id().0, &shared.known.index());
         self.lineage.remember(&self.inner, self.session.id());
@@ -206,8 +203,8 @@ impl Draft for RepositoryDraft {
     }
 
     async fn abort(mut self: Box<Self>) -> Result<()> {
-        self.checkpoints.close().await?;
         let shared = self.engine.shared.clone();
+        self.checkpoints.close().await?;
         self.engine.give_up().await?;
         // What is stored already stands in a run, so that the next push need not send it again.
         let published = self.publisher.lock().await.publish(&shared).await;

@@ -1,7 +1,6 @@
 use super::batch::Fetched;
 use super::chunker::Chunker;
 use super::content::read_file;
-use super::failure::Failure;
 use super::hands::{Hands, SEGMENT_LEN};
 use super::job::Job;
 use super::known::Known;
@@ -9,6 +8,7 @@ use super::metadata::MetadataStore;
 use super::queue::{Queue, Work};
 use crate::crypto::DomainKeys;
 use crate::pack::{PackWriter, PlainSegment};
+use crate::session::{Failure, blocking};
 use backup_core::{Error, ErrorKind, Event, Observer, Result};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -73,6 +73,13 @@ impl Shared {
         }
     }
 
+    /// Of what only the next push would have used: a full or broken cache costs that one its speed, not this one its
+    /// success.
+    pub(crate) fn cannot_remember(&self, error: &Error) {
+        let text = format!("{}; the next push reads everything", error.full_message());
+        self.observer.event(Event::Warning(text));
+    }
+
     pub(crate) fn notice_rows(&self) {
         if self.data.rows() + self.metadata.packs.rows() >= self.run_rows {
             self.many_rows.notify_one();
@@ -110,20 +117,18 @@ impl Engine {
     }
 
     /// No more work will come: waits until what there is is done.
-    ///
-    /// # Errors
-    /// `Internal` when that panicked. Panics inside the threads are caught and recorded as the push's failure.
     pub(crate) async fn close(&mut self) -> Result<()> {
         self.shared.queue.close();
         let threads = std::mem::take(&mut self.threads);
-        let joined = tokio::task::spawn_blocking(|| threads.into_iter().for_each(|thread| drop(thread.join()))).await;
-        joined.map_err(|e| Error::new(ErrorKind::Internal, "the engine panicked: please report").source(e))
+        blocking(move || {
+            // Panics inside them were caught and recorded.
+            threads.into_iter().for_each(|thread| drop(thread.join()));
+            Ok(())
+        })
+        .await
     }
 
     /// As [`Engine::close`], but nothing more is read: files that are being read, or wait for it, have failed.
-    ///
-    /// # Errors
-    /// As for [`Engine::close`].
     pub(crate) async fn give_up(&mut self) -> Result<()> {
         self.shared.given_up.store(true, Ordering::Relaxed);
         self.close().await

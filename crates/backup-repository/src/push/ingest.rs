@@ -1,5 +1,5 @@
 use super::batch::{Arrivals, Fetched};
-use super::content::{chain, describe, now_ns, read_chunks};
+use super::content::{describe, now_ns, read_chunks};
 use super::engine::Shared;
 use super::hands::Hands;
 use super::job::{Job, groups};
@@ -48,8 +48,7 @@ impl RepositoryIngest {
         let scan = listing.and_then(|path| match ScanWriter::create(path, session, previous.prefixes()) {
             Ok(writer) => Some(writer),
             Err(error) => {
-                let text = format!("{}; the next push reads everything", chain(&error));
-                shared.observer.event(backup_core::Event::Warning(text));
+                shared.cannot_remember(&error);
                 None
             }
         });
@@ -291,8 +290,7 @@ impl Contents for EngineContents {
         };
         match (&pumped, &consumed) {
             (Ok(_), Ok(_)) => {}
-            (Err(error), _) => arrivals.finish(entry, Fetched::Failed(chain(error))),
-            (Ok(_), Err(error)) => arrivals.finish(entry, Fetched::Failed(chain(error))),
+            (Err(error), _) | (_, Err(error)) => arrivals.finish(entry, Fetched::Failed(error.full_message())),
         }
         match pumped? {
             Some(bytes) => {

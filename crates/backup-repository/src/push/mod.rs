@@ -6,7 +6,6 @@ mod chunker;
 mod content;
 mod draft;
 mod engine;
-mod failure;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzz;
 mod hands;
@@ -22,7 +21,5 @@ mod scan;
 mod tree;
 mod trust;
 
-pub(crate) use content::chain;
 pub(crate) use draft::begin;
-pub(crate) use failure::Failure;
 pub(crate) use rows::rows as run_rows;

@@ -120,10 +120,7 @@ impl<'a> TreeThread<'a> {
         if let Some(scan) = &mut self.scan
             && let Err(error) = scan.push(entry.path.as_encoded(), token, body, refs)
         {
-            // A full or broken cache costs the next push its speed, not this one its success.
-            self.shared
-                .observer
-                .event(Event::Warning(format!("{}; the next push reads everything", super::content::chain(&error))));
+            self.shared.cannot_remember(&error);
             self.scan = None;
         }
         Ok(())
@@ -138,9 +135,7 @@ impl<'a> TreeThread<'a> {
         metadata.flush()?;
         self.tree.root = root.map(|root| TreeRoot { id: root.id, level: root.level });
         if let Some(Err(error)) = self.scan.map(ScanWriter::finish) {
-            self.shared
-                .observer
-                .event(Event::Warning(format!("{}; the next push reads everything", super::content::chain(&error))));
+            self.shared.cannot_remember(&error);
         }
         Ok(self.tree)
     }

@@ -1,5 +1,6 @@
 use crate::format::ids::SessionId;
 use crate::index::IndexSet;
+use crate::remembered::{load, store};
 use crate::repository::Inner;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -35,7 +36,7 @@ impl Trust {
         let folder = inner.cache_dir().map(|dir| dir.join("listings"));
         let condemned = condemned.iter().map(SessionId::to_string).collect();
         let mut trust = Trust { folder, series: hex::encode(series), condemned, vouched: None };
-        trust.vouched = trust.read().and_then(|witness| {
+        trust.vouched = trust.witness().and_then(|file| load(&file)).and_then(|witness: Witness| {
             let now: std::collections::HashSet<String> = names(index).collect();
             let whole = witness.runs.iter().all(|run| now.contains(run))
                 && trust.condemned.iter().all(|record| witness.condemned.contains(record));
@@ -46,10 +47,6 @@ impl Trust {
 
     fn witness(&self) -> Option<PathBuf> {
         Some(self.folder.as_ref()?.join(format!("{}.json", self.series)))
-    }
-
-    fn read(&self) -> Option<Witness> {
-        serde_json::from_slice(&std::fs::read(self.witness()?).ok()?).ok()
     }
 
     /// Where a component's listing is kept.
@@ -67,12 +64,7 @@ impl Trust {
         let Some(path) = self.witness() else { return };
         let witness =
             Witness { tag: hex::encode(tag), runs: names(index).collect(), condemned: self.condemned.clone() };
-        let saved = serde_json::to_vec(&witness).ok().and_then(|json| {
-            let file = tempfile::NamedTempFile::new_in(path.parent()?).ok()?;
-            std::fs::write(file.path(), json).ok()?;
-            file.persist(&path).ok()
-        });
-        if saved.is_none() {
+        if store(&path, &witness).is_none() {
             // A stale witness could vouch for a listing that it never saw.
             let _ = std::fs::remove_file(path);
         }

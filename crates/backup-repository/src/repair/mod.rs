@@ -51,7 +51,7 @@ impl Repository {
         self.0.need_owner("repair the index")?;
         self.0.may_delete()?;
         let inner = self.0.refreshed().await?;
-        let upkeep = Upkeep::new(&inner, Upkeep::REPAIR)?;
+        let upkeep = Upkeep::new(&inner, Upkeep::REPAIR, "")?;
         let work = Work {
             machine: Repair::new(upkeep.id),
             cache: locate::open_cache(&inner, observer.clone()),
@@ -179,7 +179,7 @@ impl Work<'_> {
             match self.rows_of(name, &key, length).await {
                 Ok(rows) => rows.into_iter().for_each(|(pack, rows)| *listed.entry(pack).or_default() += rows),
                 Err(error) if locate::is_unreadable(&error) => {
-                    let because = crate::push::chain(&error);
+                    let because = error.full_message();
                     self.observer.event(Event::Warning(format!("index run {name} cannot be read: {because}")));
                     // Else this machine would go on with its copy, and nobody would take the damaged one away.
                     self.cache.discard(name);

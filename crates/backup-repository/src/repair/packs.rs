@@ -1,9 +1,9 @@
 use crate::format::ids::{Kind, PackName};
 use crate::index::{PackRecord, Row, SegmentRecord};
-use crate::locate::{Locator, is_unreadable, next};
+use crate::locate::{Locator, is_unreadable, next, packs};
 use crate::pack::read_stored;
 use crate::repository::Inner;
-use backup_core::{ErrorKind, Event, Observer, Result, StorageExt};
+use backup_core::{ErrorKind, Event, Observer, Result};
 use futures_util::stream::{StreamExt, iter};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -56,11 +56,9 @@ pub(super) async fn unlisted(
     observer: &dyn Observer,
     unreadable: &mut Vec<String>,
 ) -> Result<Vec<Unlisted>> {
-    let there = inner.storage.list_all("packs/").await?;
-    let there = there.into_iter().filter_map(|(key, meta)| Some((PackName::from_key(&key)?, meta.size_bytes)));
-    let lacking: Vec<_> = there.collect();
-    observer.event(Event::Found { files: lacking.len() as u64, bytes: 0, done: true });
-    let read = iter(lacking).map(|(name, length)| async move { (name, length, one(inner, name, length).await) });
+    let there: Vec<(PackName, u64)> = packs(inner, "packs/").await?;
+    observer.event(Event::Found { files: there.len() as u64, bytes: 0, done: true });
+    let read = iter(there).map(|(name, length)| async move { (name, length, one(inner, name, length).await) });
     let mut read = read.buffered(AT_ONCE);
     let mut found = Vec::new();
     while let Some((name, length, pack)) = read.next().await {
@@ -69,7 +67,7 @@ pub(super) async fn unlisted(
             Ok((_, _, chunks)) if listed.get(&name).is_some_and(|rows| *rows >= chunks as u64) => {}
             Ok((domain, kind, chunks)) => found.push(Unlisted { name, length, domain, kind, chunks }),
             Err(error) if is_unreadable(&error) => {
-                let because = crate::push::chain(&error);
+                let because = error.full_message();
                 observer.event(Event::Warning(format!("pack {name} cannot be read: {because}")));
                 unreadable.push(name.to_string());
             }

@@ -1,11 +1,11 @@
 //! What an interrupted push left: found by its file, ended by the next push of its series, its packs taken over.
 
 use super::alive::{self, SessionFile};
-use super::objects::{SessionInfo, is_valid, key_of};
+use super::objects::{SessionInfo, is_valid, key_of, read_signed};
 use crate::format::ids::{Kind, PackName, SessionId};
-use crate::format::record::{MAX_RECORD, RawRecord, RecordKind, open_json};
+use crate::format::record::{MAX_RECORD, RecordKind, open_json};
 use crate::index::IndexSet;
-use crate::locate::{Locator, next};
+use crate::locate::{self, Locator, next};
 use crate::pack::{FinishedPack, FinishedPacks, read_stored};
 use crate::protocol::Object;
 use crate::repository::Inner;
@@ -90,16 +90,13 @@ async fn adopts_of_open(inner: &Inner, session: SessionId) -> Result<Option<Vec<
         return Ok(None);
     }
     let key = key_of(&Object::Start { session, adopts: Vec::new() })?;
-    let read = async {
-        let bytes = inner.storage.get_bytes(&key, MAX_RECORD).await?;
-        let raw = RawRecord::parse(&bytes)?;
-        inner.signers.verify(RecordKind::SessionStart, &key, &raw)?;
-        open_json::<SessionInfo>(&inner.keys.index, &key, raw.payload)
+    let Some((_, payload)) = read_signed(inner, RecordKind::SessionStart, &key, MAX_RECORD).await? else {
+        return Ok(Some(Vec::new()));
     };
-    match read.await {
+    match open_json::<SessionInfo>(&inner.keys.index, &key, &payload) {
         Ok(info) => Ok(Some(info.adopts.iter().filter_map(|id| SessionId::from_hex(id).ok()).collect())),
         // It is ended all the same.
-        Err(error) if is_of_object(error.kind()) => Ok(Some(Vec::new())),
+        Err(error) if error.kind() == ErrorKind::Damaged => Ok(Some(Vec::new())),
         Err(error) => Err(error),
     }
 }
@@ -117,15 +114,14 @@ pub(super) async fn packs_in_no_run(
     let in_runs = packs_in_runs(&Locator::with(inner.clone(), index), sessions).await?;
     let mut left = Vec::new();
     for session in sessions {
-        for (key, meta) in inner.storage.list_all(&PackName::prefix(session)).await? {
-            left.extend(PackName::from_key(&key).map(|pack| (pack, meta.size_bytes)));
-        }
+        left.extend(locate::packs::<Vec<_>>(inner, &PackName::prefix(session)).await?);
     }
     left.retain(|(pack, _)| !in_runs.contains(pack));
     let read = iter(left).map(|(pack, length)| async move {
         match read_stored(inner, pack, length).await {
             Ok((header, pack)) => Ok((header.domain == inner.domain).then_some((header.kind, pack))),
-            Err(error) if is_of_object(error.kind()) => Ok(None),
+            // It says something of the object, not of the way to it.
+            Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::NotFound) => Ok(None),
             Err(error) => Err(error),
         }
     });
@@ -144,9 +140,4 @@ async fn packs_in_runs(locator: &Locator, sessions: &[SessionId]) -> Result<Hash
         }
     }
     Ok(found)
-}
-
-/// Whether an error says something of the object, not of the way to it.
-fn is_of_object(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Damaged | ErrorKind::NotFound)
 }

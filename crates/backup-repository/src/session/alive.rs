@@ -61,9 +61,8 @@ pub(super) fn dead(folder: &Path, series: [u8; 4], most: usize) -> Vec<SessionFi
     let Ok(listing) = fs::read_dir(folder) else { return Vec::new() };
     let mut sessions: Vec<SessionId> = listing
         .filter_map(|entry| {
-            let name = entry.ok()?.file_name().into_string().ok()?;
-            let session = SessionId::from_hex(&name).ok()?;
-            (session.series() == series && session.to_string() == name).then_some(session)
+            let session = SessionId::from_hex(entry.ok()?.file_name().to_str()?).ok()?;
+            (session.series() == series).then_some(session)
         })
         .collect();
     sessions.sort_unstable_by(|a, b| b.cmp(a));

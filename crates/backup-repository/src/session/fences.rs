@@ -65,10 +65,8 @@ pub(crate) async fn fence(inner: &Inner, mut fence: Fence) -> Result<()> {
                 fence.created(outcome)?;
             }
             FenceTask::ListRuns(session) => {
-                let listed = inner.storage.list_all(&format!("index/{session}-")).await?;
-                let runs: Vec<RunId> =
-                    listed.iter().filter_map(|(key, _)| Some(RunName::from_key(key)?.into())).collect();
-                fence.runs(runs)?;
+                let listed = inner.storage.list_all(&RunName::prefix(&session)).await?;
+                fence.runs(listed.iter().filter_map(|(key, _)| RunName::from_key(key)).map(RunId::from))?;
             }
             FenceTask::Done(_) => return Ok(()),
         }

@@ -1,9 +1,9 @@
-use super::objects::{SessionInfo, create};
+use super::objects::{SessionInfo, create, discard};
 use crate::format::ids::SessionId;
 use crate::format::snapshot::snapshot_key;
 use crate::protocol::{Forget, ForgetTask};
 use crate::repository::Inner;
-use backup_core::{ErrorKind, Result};
+use backup_core::Result;
 
 /// Forgets a snapshot: from the note on it does not count, whatever becomes of the object.
 ///
@@ -17,10 +17,10 @@ pub(crate) async fn forget(inner: &Inner, snapshot: SessionId) -> Result<()> {
                 let outcome = create(inner, &object, &SessionInfo::default()).await?;
                 forget.created(outcome)?;
             }
-            ForgetTask::Delete(_) => match inner.storage.delete(&[snapshot_key(&snapshot)?]).await {
-                Err(error) if error.kind() != ErrorKind::AccessDenied => return Err(error),
-                _ => forget.deleted()?,
-            },
+            ForgetTask::Delete(_) => {
+                discard(inner, &[snapshot_key(&snapshot)?]).await?;
+                forget.deleted()?;
+            }
             ForgetTask::Done => return Ok(()),
         }
     }

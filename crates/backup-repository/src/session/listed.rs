@@ -1,5 +1,5 @@
 use super::objects::{is_valid, key_of};
-use crate::format::ids::SessionId;
+use crate::format::ids::{SessionId, decimal};
 use crate::format::record::RecordKind;
 use crate::protocol::{Lease, ListedSession, Object};
 use crate::repository::Inner;
@@ -36,6 +36,5 @@ pub(crate) async fn sessions(inner: &Inner, now: SystemTime) -> Result<Vec<Liste
 pub(crate) fn session_of(key: &Key) -> Option<(SessionId, &str)> {
     let (session, part) = key.as_str().strip_prefix("sessions/")?.split_once('/')?;
     let id = SessionId::from_hex(session).ok()?;
-    let is_known = part == "end" || part.parse::<u32>().is_ok_and(|number| number.to_string() == part);
-    (id.to_string() == session && is_known).then_some((id, part))
+    (part == "end" || decimal(part).is_some()).then_some((id, part))
 }

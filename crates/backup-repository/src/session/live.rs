@@ -1,23 +1,19 @@
 use super::adopt::{Adopted, Predecessors, packs_in_no_run};
-use super::alive::SessionFile;
 use super::clock::Awake;
-use super::id::new_id;
-use super::objects::{SessionInfo, create, create_record, is_valid, session_of_void};
+use super::failure::Failure;
+use super::objects::{create, create_record, is_valid, session_of_void};
 use super::records::condemned;
-use super::renew::renew;
-use super::upkeep::files;
+use super::upkeep::Upkeep;
 use crate::format::ids::{Kind, PackName, RunName, SessionId};
 use crate::format::record::RecordKind;
-use crate::format::snapshot::{snapshot_key, to_ms};
+use crate::format::snapshot::snapshot_key;
 use crate::index::IndexSet;
-use crate::protocol::{Lease, Object, Occupant, Outcome, PackId, Renewal, RunId, Writer, WriterTask};
-use crate::push::Failure;
+use crate::protocol::{Object, Occupant, Outcome, PackId, RunId, Writer, WriterTask};
 use crate::repository::Inner;
 use backup_core::{Error, ErrorKind, Result, StorageExt};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
-use tokio::task::JoinHandle;
+use std::time::Duration;
 
 /// Who hands out the names of packs and is told what came of them.
 pub(crate) trait Names: Send + Sync {
@@ -25,58 +21,44 @@ pub(crate) trait Names: Send + Sync {
     fn pack_stored(&self, pack: PackName, outcome: Outcome) -> Result<()>;
 }
 
-/// A session that writes: its machine, and the renewal of its lease.
+/// A session that writes: its machine, and what goes on beside it.
 pub(crate) struct LiveSession {
     inner: Arc<Inner>,
-    info: SessionInfo,
+    upkeep: Upkeep,
     writer: Mutex<Writer>,
     /// Names of the condemned records that were listed, and the packs that they name.
     records: Vec<SessionId>,
     condemned: HashSet<PackName>,
-    renewal: Option<JoinHandle<()>>,
-    /// Says on this machine that the session lives.
-    file: Mutex<Option<SessionFile>>,
 }
 
 impl LiveSession {
     /// Starts a session, ends those of its series that died on this machine, and lists what is condemned and void: then
     /// the index may be opened, and [`LiveSession::adopt`] comes before the first pack. A session that may have been
-    /// fenced meanwhile fails through `failure`.
+    /// fenced meanwhile says so in [`LiveSession::failure`].
     ///
     /// # Errors
     /// What the storage said; `Damaged` for records that cannot be read.
-    pub(crate) async fn start(inner: Arc<Inner>, name: &str, host: &str, failure: Arc<Failure>) -> Result<LiveSession> {
-        let id = new_id(&inner, name)?;
-        let info = SessionInfo {
-            name: name.to_owned(),
-            host: host.to_owned(),
-            domain: inner.domain,
-            time: to_ms(SystemTime::now()),
-            adopts: Vec::new(),
-        };
-        let folder = files(&inner);
-        let file = folder.as_deref().and_then(|folder| SessionFile::create(folder, id));
+    pub(crate) async fn start(inner: Arc<Inner>, name: &str, host: &str) -> Result<LiveSession> {
+        let upkeep = Upkeep::new(&inner, name, host)?;
         // Without a file of its own it takes nothing over: if it died, nobody would know of it. And where a create may
         // have two winners, nobody is fenced unless a person says so.
-        let mut dead = match (&folder, &file) {
-            (Some(folder), Some(_)) if inner.may_fence() => Predecessors::find(&inner, folder, id.series()).await?,
-            _ => Predecessors::default(),
+        let mut dead = match upkeep.announce(&inner).filter(|_| inner.may_fence()) {
+            Some(folder) => Predecessors::find(&inner, &folder, upkeep.id.series()).await?,
+            None => Predecessors::default(),
         };
-        let started = Awake::now();
+        let sent = Awake::now();
         let mut session = LiveSession {
-            writer: Mutex::new(Writer::resume(id, dead.sessions.clone())),
+            writer: Mutex::new(Writer::resume(upkeep.id, dead.sessions.clone())),
             records: Vec::new(),
             condemned: HashSet::new(),
-            renewal: None,
-            file: Mutex::new(file),
-            info: info.clone(),
+            upkeep,
             inner: inner.clone(),
         };
         loop {
             let task = session.writer().next()?;
             match task {
                 WriterTask::Create(object) => {
-                    let outcome = create(&inner, &object, &info).await?;
+                    let outcome = create(&inner, &object, &session.upkeep.info).await?;
                     session.writer().created(outcome)?;
                     if matches!(object, Object::Start { .. }) {
                         dead.are_still_open(&inner).await?;
@@ -104,8 +86,7 @@ impl LiveSession {
                 WriterTask::ListAllPacks | WriterTask::Done => return Err(unexpected()),
             }
         }
-        let renewal = Renewal::new(id, Lease::STANDARD);
-        session.renewal = Some(tokio::spawn(renew(inner, info, renewal, started, failure)));
+        session.upkeep.keep(&inner, sent);
         Ok(session)
     }
 
@@ -139,7 +120,12 @@ impl LiveSession {
     }
 
     pub(crate) fn id(&self) -> SessionId {
-        self.writer().session()
+        self.upkeep.id
+    }
+
+    /// The first error of the session, be it of the work or of what goes on beside it.
+    pub(crate) fn failure(&self) -> Arc<Failure> {
+        self.upkeep.failure.clone()
     }
 
     /// Packs that do not count.
@@ -193,26 +179,16 @@ impl LiveSession {
     pub(crate) async fn end(&self) -> Result<()> {
         let task = self.writer().next()?;
         if let WriterTask::Create(object) = task {
-            let outcome = create(&self.inner, &object, &self.info).await?;
+            let outcome = create(&self.inner, &object, &self.upkeep.info).await?;
             self.writer().created(outcome)?;
         }
-        if let Some(file) = self.file.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            file.remove();
-        }
+        self.upkeep.over();
         Ok(())
     }
 }
 
 fn unexpected() -> Error {
     Error::new(ErrorKind::Internal, "a push was asked for something that it does not do: please report")
-}
-
-impl Drop for LiveSession {
-    fn drop(&mut self) {
-        if let Some(renewal) = &self.renewal {
-            renewal.abort();
-        }
-    }
 }
 
 impl Names for LiveSession {

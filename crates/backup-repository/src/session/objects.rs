@@ -152,7 +152,7 @@ pub(crate) fn key_of(object: &Object) -> Result<Key> {
 /// The session whose runs an `index/<s>.void` takes out.
 pub(crate) fn session_of_void(key: &Key) -> Option<SessionId> {
     let session = key.as_str().strip_prefix("index/")?.strip_suffix(".void")?;
-    SessionId::from_hex(session).ok().filter(|id| id.to_string() == session)
+    SessionId::from_hex(session).ok()
 }
 
 /// Reads a clear record of an owner.
@@ -185,6 +185,20 @@ pub(crate) async fn is_valid(inner: &Inner, kind: RecordKind, key: &Key) -> Resu
     }
 }
 
+/// Deletes what is not needed any more. What the storage refuses to delete (object lock) stays, as garbage.
+///
+/// # Errors
+/// Anything else that the storage says.
+pub(crate) async fn discard(inner: &Inner, keys: &[Key]) -> Result<()> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    match inner.storage.delete(keys).await {
+        Err(error) if error.kind() != ErrorKind::AccessDenied => Err(error),
+        _ => Ok(()),
+    }
+}
+
 async fn is_missing(inner: &Inner, key: &Key) -> Result<bool> {
     match inner.storage.stat(key).await {
         Ok(_) => Ok(false),
@@ -195,17 +209,29 @@ async fn is_missing(inner: &Inner, key: &Key) -> Result<bool> {
 
 /// Who signed a record; nobody when it is not there, or signed by nobody who may.
 pub(super) async fn signer(inner: &Inner, kind: RecordKind, key: &Key) -> Result<Option<SignerId>> {
-    match inner.storage.get_bytes(key, MAX_RECORD).await {
-        Ok(bytes) => {
-            let raw = RawRecord::parse(&bytes).ok();
-            let Some(raw) = raw.filter(|raw| inner.signers.verify(kind, key, raw).is_ok()) else { return Ok(None) };
-            // What a writer adds to its own says nothing: it must not keep owners from their work.
-            if kind.is_empty() && !raw.payload.is_empty() && raw.signer == inner.config.signing.id() {
-                return Err(record::newer().context("key", key));
-            }
-            Ok(Some(raw.signer))
-        }
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Damaged) => Ok(None),
-        Err(error) => Err(error),
+    let Some((signer, payload)) = read_signed(inner, kind, key, MAX_RECORD).await? else { return Ok(None) };
+    // What a writer adds to its own says nothing: it must not keep owners from their work.
+    if kind.is_empty() && !payload.is_empty() && signer == inner.config.signing.id() {
+        return Err(record::newer().context("key", key));
     }
+    Ok(Some(signer))
+}
+
+/// Who signed a record of at most so many bytes, and its payload; none when it is not there, or signed by nobody who may.
+///
+/// # Errors
+/// What the storage said.
+pub(crate) async fn read_signed(
+    inner: &Inner,
+    kind: RecordKind,
+    key: &Key,
+    most: u64,
+) -> Result<Option<(SignerId, Bytes)>> {
+    let bytes = match inner.storage.get_bytes(key, most).await {
+        Ok(bytes) => bytes,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Damaged) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let raw = RawRecord::parse(&bytes).ok().filter(|raw| inner.signers.verify(kind, key, raw).is_ok());
+    Ok(raw.map(|raw| (raw.signer, bytes.slice_ref(raw.payload))))
 }

@@ -1,8 +1,8 @@
 use super::clock::Awake;
+use super::failure::Failure;
 use super::objects::{SessionInfo, create, key_of, signer};
 use crate::format::record::RecordKind;
 use crate::protocol::{Object, Outcome, Renewal, RenewalTask};
-use crate::push::Failure;
 use crate::repository::Inner;
 use backup_core::{Error, ErrorKind, Result};
 use std::sync::Arc;

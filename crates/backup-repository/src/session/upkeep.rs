@@ -1,16 +1,16 @@
 use super::alive::SessionFile;
 use super::clock::Awake;
+use super::failure::Failure;
 use super::id::new_id;
 use super::objects::SessionInfo;
 use super::renew::renew;
 use crate::format::ids::SessionId;
 use crate::format::snapshot::to_ms;
 use crate::protocol::{Lease, Renewal};
-use crate::push::Failure;
 use crate::repository::Inner;
 use backup_core::Result;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 use tokio::task::JoinHandle;
 
@@ -19,13 +19,13 @@ pub(crate) fn files(inner: &Inner) -> Option<PathBuf> {
     Some(inner.cache_dir()?.join("sessions"))
 }
 
-/// What goes on beside an owner's work: a file says on this machine that the session lives, and its lease is renewed.
+/// What goes on beside a session's work: a file says on this machine that the session lives, and its lease is renewed.
 pub(crate) struct Upkeep {
     pub(crate) id: SessionId,
     pub(crate) info: SessionInfo,
-    failure: Arc<Failure>,
+    pub(crate) failure: Arc<Failure>,
     renewal: Option<JoinHandle<()>>,
-    file: Option<SessionFile>,
+    file: Mutex<Option<SessionFile>>,
 }
 
 impl Upkeep {
@@ -35,21 +35,27 @@ impl Upkeep {
     pub(crate) const REPAIR: &str = "repair";
 
     /// Of a session that is about to begin.
-    pub(crate) fn new(inner: &Inner, name: &str) -> Result<Self> {
+    pub(crate) fn new(inner: &Inner, name: &str, host: &str) -> Result<Self> {
         let info = SessionInfo {
             name: name.to_owned(),
-            host: String::new(),
+            host: host.to_owned(),
             domain: inner.domain,
             time: to_ms(SystemTime::now()),
             adopts: Vec::new(),
         };
         let id = new_id(inner, name)?;
-        Ok(Upkeep { id, info, failure: Arc::default(), renewal: None, file: None })
+        Ok(Upkeep { id, info, failure: Arc::default(), renewal: None, file: Mutex::default() })
     }
 
-    /// The session's start is created next.
-    pub(crate) fn announce(&mut self, inner: &Inner) {
-        self.file = files(inner).and_then(|folder| SessionFile::create(&folder, self.id));
+    /// The session's start is created next. Gives the folder in which it says so; none where that cannot be said.
+    pub(crate) fn announce(&self, inner: &Inner) -> Option<PathBuf> {
+        let folder = files(inner)?;
+        *self.file() = Some(SessionFile::create(&folder, self.id)?);
+        Some(folder)
+    }
+
+    fn file(&self) -> MutexGuard<'_, Option<SessionFile>> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The session's start was created; it was sent at `sent`.
@@ -68,8 +74,8 @@ impl Upkeep {
     }
 
     /// The session is over.
-    pub(crate) fn over(&mut self) {
-        self.file.take().into_iter().for_each(SessionFile::remove);
+    pub(crate) fn over(&self) {
+        self.file().take().into_iter().for_each(SessionFile::remove);
     }
 }
 

@@ -1,7 +1,6 @@
 //! The protocol, explored: every order in which clients can take turns on one storage.
 
-// Test code: a panic is a failed test.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
 
 mod client;
 mod docs;

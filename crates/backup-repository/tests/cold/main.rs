@@ -3,7 +3,7 @@
 //!
 //! In a run of normal size there are 100,000 files; with BACKUP_SLOW a million.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "these are tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "these are tests")]
 
 mod million;
 

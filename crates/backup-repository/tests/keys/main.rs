@@ -1,6 +1,6 @@
 //! Who can read, who can write, and what happens to what others put there.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "these are tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "these are tests")]
 
 mod domains;
 mod foreign;

@@ -1,6 +1,6 @@
 //! What owners say of snapshots afterwards, and what tells that the storage shows less than there was.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "these are tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "these are tests")]
 
 mod gone;
 mod received;

@@ -1,6 +1,6 @@
 //! What is pushed is what is pulled, for any tree and after any changes.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "these are tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "these are tests")]
 
 mod changes;
 mod trees;

@@ -1,6 +1,6 @@
 //! What no snapshot refers to goes; what one refers to stays.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "these are tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "these are tests")]
 
 mod bounded;
 mod damaged;

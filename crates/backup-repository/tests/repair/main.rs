@@ -1,6 +1,6 @@
 //! An index that was lost or damaged is made again from the packs.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "these are tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "these are tests")]
 
 mod divided;
 #[path = "../common/place.rs"]

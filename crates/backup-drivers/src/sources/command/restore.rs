@@ -161,7 +161,7 @@ impl Restore for OutputRestore {
             };
             match (restored, &self.target) {
                 (Ok(bytes), _) => self.observer.event(Event::Progress { files: 1, bytes }),
-                (Err(error), Target::Directory { .. }) => self.fail(&entry.path, chain(&error)),
+                (Err(error), Target::Directory { .. }) => self.fail(&entry.path, error.full_message()),
                 (Err(error), Target::Program(_) | Target::Writer(_)) => return Err(error),
             }
         }
@@ -195,17 +195,6 @@ async fn stream(mut content: Reader, mut to: Writer) -> Result<u64> {
         Fed::All(bytes) => Ok(bytes),
         Fed::Refused => Err(Error::new(ErrorKind::Io, "whoever reads the output closed before its end")),
     }
-}
-
-/// The error with its causes, one line.
-fn chain(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// Counts what passes, for the progress.

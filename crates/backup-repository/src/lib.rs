@@ -12,7 +12,6 @@ mod index;
 mod keys;
 mod locate;
 mod meta;
-mod named;
 mod notes;
 mod options;
 mod pack;

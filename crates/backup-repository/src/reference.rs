@@ -2,9 +2,8 @@
 
 use crate::format::ids::SessionId;
 use crate::format::snapshot::OpenHead;
-use crate::named::Named;
 use crate::notes::{Missing, Seen, remember_own};
-use crate::repository::{Counting, Inner, Repository, series};
+use crate::repository::{Counting, Inner, Named, Repository, series};
 use backup_core::{BackupId, Error, ErrorKind, Result, Status};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use std::collections::{BTreeMap, BTreeSet, HashSet};

@@ -2,9 +2,8 @@
 
 use crate::format::ids::SessionId;
 use crate::format::snapshot::to_ms;
-use crate::named::Named;
 use crate::remembered::{load, named, store};
-use crate::repository::{Inner, Listed};
+use crate::repository::{Inner, Listed, Named};
 use backup_core::{BackupId, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -1,10 +1,10 @@
 //! Snapshots by their names: what stands under one is read when that is asked.
 
+use super::inner::Inner;
 use crate::format::ids::SessionId;
 use crate::format::snapshot::{snapshot_key, snapshot_of};
 use crate::notes::Folder;
 use crate::protocol::Occupant;
-use crate::repository::Inner;
 use backup_core::{ErrorKind, Key, ObjectMeta, Result, StorageExt};
 use std::collections::BTreeMap;
 

@@ -1,90 +1,34 @@
-use crate::crypto::{DomainKeys, Identity, IndexKey, Recipient, SignerId, SigningKey};
+//! Making and opening a repository; and what those who work on an open one share.
+
+mod inner;
+mod named;
+mod snapshots;
+
+use crate::crypto::{Identity, SigningKey};
 use crate::format::addition::{read_domain, read_identity, recipient_of};
 use crate::format::config::{ChunkSizes, Config, Configs, Owned};
 use crate::format::credential::WriterCredential;
-use crate::format::ids::{RepositoryId, SessionId};
+use crate::format::ids::RepositoryId;
 use crate::format::owner::{Domain, OwnerIdentity, OwnerKeys, OwnerRecipient};
-use crate::format::record::{MAX_RECORD, RawRecord, RecordKind};
-use crate::format::snapshot::{Head, OpenHead, open_head, snapshot_key, to_ms};
-use crate::keys::{ADDITIONS, Access, KeyFolder, Signer, Signers, expect_here, remember_here, write_owner};
-use crate::named::Named;
-use crate::notes::Folder;
+use crate::format::record::{MAX_RECORD, RecordKind};
+use crate::format::snapshot::to_ms;
+use crate::keys::{ADDITIONS, Access, KeyFolder, Signers, expect_here, remember_here, write_owner};
 use crate::options::RepositoryOptions;
 use backup_core::{Error, ErrorKind, Key, Result, StorageDriver, StorageExt};
-use bytes::Bytes;
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
+
+pub(crate) use inner::{Inner, series};
+pub(crate) use named::Named;
+pub(crate) use snapshots::{Counting, Listed, Needs};
 
 /// An open repository: its config was found and verified, and an identity opened its keys.
 #[derive(Clone)]
 pub struct Repository(pub(crate) Arc<Inner>);
-
-#[derive(Clone)]
-pub(crate) struct Inner {
-    pub(crate) storage: Arc<dyn StorageDriver>,
-    /// Its recipient is that of the newest identity.
-    pub(crate) config: Config,
-    pub(crate) signing: Arc<SigningKey>,
-    /// Newest last; what reads. Empty for who may only write.
-    pub(crate) identities: Arc<[Identity]>,
-    /// The number of the newest identity.
-    pub(crate) identity: u16,
-    /// The domain that this works in, for writing and for reading.
-    pub(crate) domain: u32,
-    pub(crate) keys: DomainKeys,
-    /// All domains whose keys are here.
-    pub(crate) domains: Arc<[Domain]>,
-    pub(crate) access: Arc<Access>,
-    pub(crate) signers: Arc<Signers>,
-    /// What was below `keys/` and is not any more.
-    pub(crate) keys_gone: Arc<[Key]>,
-    /// The identities and domains among them, which stand there again before this writes.
-    pub(crate) keys_owed: Arc<[(Key, Bytes)]>,
-    pub(crate) options: RepositoryOptions,
-    /// What snapshots that were read need, which never changes.
-    pub(crate) needs: Arc<Mutex<HashMap<SessionId, Needs>>>,
-}
-
-/// What a snapshot says that it needs, and who says so.
-#[derive(Clone)]
-pub(crate) struct Needs {
-    pub(crate) signer: SignerId,
-    pub(crate) snapshots: Vec<SessionId>,
-}
-
-/// A snapshot that counts, also one of a newer version.
-pub(crate) struct Counting {
-    pub(crate) key: Key,
-    pub(crate) head: OpenHead,
-    pub(crate) payload: Vec<u8>,
-    pub(crate) signer: SignerId,
-    /// At the end of its record.
-    pub(crate) hash: [u8; 32],
-}
-
-/// A snapshot that counts, its head read.
-pub(crate) struct Snapshot {
-    pub(crate) key: Key,
-    pub(crate) head: Head,
-    pub(crate) payload: Vec<u8>,
-}
-
-/// What listings of the snapshots and the notes showed.
-pub(crate) struct Listed {
-    /// Oldest first, each with the storage's time.
-    pub(crate) snapshots: Vec<(SessionId, SystemTime)>,
-    pub(crate) notes: Folder,
-}
-
-impl Listed {
-    pub(crate) fn has(&self, id: &SessionId) -> bool {
-        self.snapshots.binary_search_by_key(id, |(id, _)| *id).is_ok()
-    }
-}
 
 /// What opening has found out, before `keys/` is read.
 struct Opening {
@@ -237,166 +181,6 @@ impl Repository {
     /// Where it is, for people.
     pub fn location(&self) -> String {
         self.0.storage.location()
-    }
-}
-
-impl Inner {
-    /// This repository's part of the cache folder.
-    pub(crate) fn cache_dir(&self) -> Option<PathBuf> {
-        Some(self.options.cache_dir.as_ref()?.join(self.config.repository.to_string()))
-    }
-
-    /// Whether somebody else's session may be ended by taking its names: the storage said so when the repository was made,
-    /// and says so now.
-    pub(crate) fn may_fence(&self) -> bool {
-        self.config.create_only && self.storage.capabilities().create_only
-    }
-
-    /// The number of the newest identity, to which new keys are wrapped.
-    pub(crate) fn identity_number(&self) -> u16 {
-        self.identity
-    }
-
-    /// The same repository, at work in another domain.
-    ///
-    /// # Errors
-    /// `AccessDenied` when the domain's keys are not here.
-    pub(crate) fn in_domain(self: &Arc<Self>, number: u32) -> Result<Arc<Inner>> {
-        if number == self.domain {
-            return Ok(self.clone());
-        }
-        let domain = self.domains.iter().find(|domain| domain.number == number).ok_or_else(|| not_here(number))?;
-        Ok(Arc::new(Inner { domain: number, keys: domain.keys.clone(), ..Inner::clone(self) }))
-    }
-
-    /// The index key of a domain.
-    ///
-    /// # Errors
-    /// `AccessDenied` when it is not here.
-    pub(crate) fn index_key_of(&self, number: u32) -> Result<&IndexKey> {
-        self.index_keys().find(|(domain, _)| *domain == number).map(|(_, key)| key).ok_or_else(|| not_here(number))
-    }
-
-    /// The index keys of all domains that are known here, and their numbers.
-    pub(crate) fn index_keys(&self) -> impl Iterator<Item = (u32, &IndexKey)> {
-        self.domains.iter().map(|domain| (domain.number, &domain.keys.index))
-    }
-
-    /// What new packs and snapshots are wrapped to, and its number.
-    pub(crate) fn recipient(&self) -> (&Recipient, u16) {
-        (&self.config.recipient, self.identity)
-    }
-
-    /// The four bytes that sessions of this writer and name have in common.
-    pub(crate) fn series(&self, name: &str) -> Result<[u8; 4]> {
-        Ok(series(&self.keys.index, &self.signing.verifying()?.id(), name))
-    }
-
-    /// A snapshot that somebody signed who may.
-    ///
-    /// # Errors
-    /// As [`Inner::counting`]; `Unsupported` for one that counts and is of a newer version.
-    pub(crate) async fn snapshot(&self, id: &SessionId) -> Result<Snapshot> {
-        self.counting(id).await?.read().map_err(|e| e.context("snapshot", id))
-    }
-
-    /// The same, as far as every version can say.
-    ///
-    /// # Errors
-    /// `NotFound` also for the tombstone of a session that was ended before it committed, and for one of a domain whose
-    /// keys are not here; `Damaged` for one that does not count.
-    pub(crate) async fn counting(&self, id: &SessionId) -> Result<Counting> {
-        let key = snapshot_key(id)?;
-        let bytes = self.storage.get_bytes(&key, MAX_RECORD).await?;
-        self.counting_of(id, key, &bytes)
-    }
-
-    /// The same; none for what does not count, or is not there.
-    ///
-    /// # Errors
-    /// What the storage said.
-    pub(crate) async fn if_counting(&self, id: &SessionId) -> Result<Option<Counting>> {
-        match self.counting(id).await {
-            Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::NotFound) => Ok(None),
-            other => other.map(Some),
-        }
-    }
-
-    /// The same, of bytes that were read under its key.
-    ///
-    /// # Errors
-    /// As [`Inner::counting`].
-    pub(crate) fn counting_of(&self, id: &SessionId, key: Key, bytes: &[u8]) -> Result<Counting> {
-        let named = |e: Error| e.context("snapshot", id);
-        let raw = RawRecord::parse(bytes).map_err(named)?;
-        if self.signers.verify(RecordKind::Tombstone, &key, &raw).is_ok() {
-            let what = "the session was ended before it committed a snapshot";
-            return Err(Error::new(ErrorKind::NotFound, what).context("session", id));
-        }
-        let signer = self.signers.verify(RecordKind::Snapshot, &key, &raw).map_err(named)?;
-        let head = self.open_head(&key, raw.payload, signer).map_err(named)?;
-        if let Signer::Writer(writer) = signer {
-            writer.vouches_for(id, &head.label.name, &raw.hash).map_err(named)?;
-        }
-        let needs = Needs { signer: raw.signer, snapshots: head.label.needs.clone() };
-        self.needs.lock().unwrap_or_else(PoisonError::into_inner).insert(*id, needs);
-        Ok(Counting { head, payload: raw.payload.to_vec(), signer: raw.signer, hash: raw.hash, key })
-    }
-
-    /// The head, with the key of its domain: the writer's, or whichever opens what an owner signed.
-    fn open_head(&self, key: &Key, payload: &[u8], signer: Signer<'_>) -> Result<OpenHead> {
-        for domain in self.domains.iter().filter(|domain| signer.may_be_in(domain.number)) {
-            match open_head(key, &domain.keys.index, payload)? {
-                Some(head) if head.label.domain == domain.number => return Ok(head),
-                Some(_) => {
-                    return Err(Error::new(ErrorKind::Damaged, "the snapshot names another domain than its own"));
-                }
-                None => {}
-            }
-        }
-        let kind = if self.is_owner() { ErrorKind::Damaged } else { ErrorKind::NotFound };
-        Err(Error::new(kind, "the snapshot is of a domain whose keys are not here"))
-    }
-
-    /// Every snapshot's id, oldest first.
-    pub(crate) async fn snapshot_ids(&self) -> Result<Vec<SessionId>> {
-        Ok(self.listed().await?.snapshots.into_iter().map(|(id, _)| id).collect())
-    }
-
-    /// Every snapshot that is not forgotten, and the notes: a listing of each.
-    pub(crate) async fn listed(&self) -> Result<Listed> {
-        let named = Named::read(self).await?;
-        let mut snapshots = Vec::new();
-        for (id, meta) in named.objects() {
-            if named.stands(self, id).await? {
-                snapshots.push((*id, meta.modified));
-            }
-        }
-        Ok(Listed { snapshots, notes: named.notes })
-    }
-}
-
-/// The four bytes that the sessions of a writer have in common that are of one name, in the domain of this key.
-pub(crate) fn series(index: &IndexKey, signer: &SignerId, name: &str) -> [u8; 4] {
-    let mut hasher = blake3::Hasher::new_keyed(&index.0);
-    hasher.update(&signer.0);
-    hasher.update(name.as_bytes());
-    let [a, b, c, d, ..] = *hasher.finalize().as_bytes();
-    [a, b, c, d]
-}
-
-fn not_here(domain: u32) -> Error {
-    Error::new(ErrorKind::AccessDenied, "the keys of this domain are not here").context("domain", domain)
-}
-
-impl Counting {
-    /// With the whole head.
-    ///
-    /// # Errors
-    /// `Unsupported` for one of a newer version; `Damaged`.
-    pub(crate) fn read(self) -> Result<Snapshot> {
-        let Counting { key, head, payload, .. } = self;
-        Ok(Snapshot { head: head.read()?, key, payload })
     }
 }
 

@@ -92,7 +92,7 @@ pub trait Draft: Send {
     /// `Fenced` when somebody ended this session; nothing is visible then.
     async fn commit(self: Box<Self>) -> Result<Committed>;
 
-    /// Ends without a backup.
+    /// Ends without a backup. Every component was given back or dropped before.
     ///
     /// # Errors
     /// When the end could not be recorded; nothing is visible in any case.

@@ -54,11 +54,15 @@ fn show(screen: &Screen, report: &Report) -> Result<()> {
     out.done()?;
     let checked: Vec<String> = report.checked.iter().map(|(kind, number)| counted(*number, kind)).collect();
     screen.note(format_args!("checked {}", checked.join(", ")));
-    screen.note(if report.is_clean() {
-        "no damage found"
-    } else {
-        "all else can be restored; `backup repair index` finds again what packs hold and no index run lists"
-    });
+    if report.is_clean() {
+        screen.note("no damage found");
+        return Ok(());
+    }
+    screen.note("nothing else that was looked at is damaged; only --read-data looks at all content");
+    // What stands in no run is named by itself, not by an object.
+    if report.findings.iter().any(|finding| finding.object.starts_with("index/") || !finding.object.contains('/')) {
+        screen.note("`backup repair index` finds again what packs hold and the index does not list");
+    }
     Ok(())
 }
 

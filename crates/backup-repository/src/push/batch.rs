@@ -1,6 +1,7 @@
 use crate::format::ids::ChunkId;
 use crate::meta::Content;
 use backup_core::{Batch, Entry, Wanted};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 /// What became of a wanted entry.
@@ -9,6 +10,8 @@ pub(crate) enum Fetched {
     Read { entry: Box<Entry>, content: Content, refs: Vec<ChunkId>, settled: bool },
     /// Not readable; the entry is left out.
     Failed(String),
+    /// The component was given up before it was read.
+    GivenUp,
 }
 
 enum Slot {
@@ -24,6 +27,7 @@ enum Slot {
 /// The wanted entries of one batch on their way.
 pub(crate) struct Arrivals {
     pub(crate) batch: Arc<Batch>,
+    pub(crate) given_up: GivenUp,
     state: Mutex<State>,
     complete: Condvar,
 }
@@ -33,8 +37,22 @@ struct State {
     waiting: usize,
 }
 
+/// Tells those who read a component's contents that nobody wants them any more.
+#[derive(Clone, Default)]
+pub(crate) struct GivenUp(Arc<AtomicBool>);
+
+impl GivenUp {
+    pub(crate) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 impl Arrivals {
-    pub(crate) fn new(batch: Arc<Batch>, wanted: &Wanted) -> Self {
+    pub(crate) fn new(batch: Arc<Batch>, wanted: &Wanted, given_up: GivenUp) -> Self {
         let mut slots: Vec<Slot> = batch.entries.iter().map(|_| Slot::Empty).collect();
         for number in &wanted.0 {
             let index = usize::try_from(number.saturating_sub(batch.first)).unwrap_or(usize::MAX);
@@ -42,7 +60,8 @@ impl Arrivals {
                 *slot = Slot::Wanted;
             }
         }
-        Arrivals { batch, state: Mutex::new(State { slots, waiting: wanted.0.len() }), complete: Condvar::new() }
+        let state = Mutex::new(State { slots, waiting: wanted.0.len() });
+        Arrivals { batch, given_up, state, complete: Condvar::new() }
     }
 
     fn with_slot<T>(&self, number: u64, act: impl FnOnce(&mut Slot, &mut usize) -> T) -> Option<T> {
@@ -80,12 +99,17 @@ impl Arrivals {
         });
     }
 
-    /// The source will not answer any more: what it left open counts as failed.
+    /// The source will not answer any more: what it left open counts as failed. Of a component that was given up nothing
+    /// more is waited for.
     pub(crate) fn close(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let State { slots, waiting } = &mut *state;
-        for slot in slots.iter_mut().filter(|slot| matches!(slot, Slot::Wanted)) {
-            *slot = Slot::Done(Fetched::Failed("the source did not deliver it".into()));
+        for slot in slots {
+            *slot = match slot {
+                Slot::Wanted | Slot::Accepted if self.given_up.is_set() => Slot::Done(Fetched::GivenUp),
+                Slot::Wanted => Slot::Done(Fetched::Failed("the source did not deliver it".into())),
+                _ => continue,
+            };
             *waiting -= 1;
         }
         drop(state);

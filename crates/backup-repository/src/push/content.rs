@@ -101,21 +101,28 @@ pub(crate) fn describe(hands: &Hands<'_>, chunks: &[Chunk]) -> Result<(Content, 
 }
 
 /// Reads one open file; an error of the file's own is an answer, not a failure of the push.
-pub(crate) fn read_file(hands: &mut Hands<'_>, listed: &Entry, open: Result<Box<dyn FileReader>>) -> Result<Fetched> {
+pub(crate) fn read_file(
+    hands: &mut Hands<'_>,
+    listed: &Entry,
+    open: Result<Box<dyn FileReader>>,
+    is_wanted: &dyn Fn() -> bool,
+) -> Result<Fetched> {
     let started = now_ns();
     let mut reader = match open {
         Ok(reader) => reader,
         Err(error) => return Ok(Fetched::Failed(error.full_message())),
     };
-    let mut own_error = None;
-    let shared = hands.shared;
+    let (mut own_error, mut given_up) = (None, false);
     let read = read_chunks(hands, listed.size_bytes, &mut |buffer| {
-        let given_up = || Err(Error::new(ErrorKind::Cancelled, "the push was given up"));
-        let read = if shared.reads_on() { reader.read(buffer) } else { given_up() };
-        read.inspect_err(|error| own_error = Some(error.full_message()))
+        given_up = !is_wanted();
+        if given_up {
+            return Err(Error::new(ErrorKind::Cancelled, "the push was given up"));
+        }
+        reader.read(buffer).inspect_err(|error| own_error = Some(error.full_message()))
     });
     let (chunks, bytes) = match (read, own_error) {
         (Ok(read), _) => read,
+        (Err(_), _) if given_up => return Ok(Fetched::GivenUp),
         (Err(_), Some(reason)) => return Ok(Fetched::Failed(reason)),
         (Err(error), None) => return Err(error),
     };

@@ -1,6 +1,6 @@
 use super::chunker::Chunker;
 use super::engine::{Counters, Engine, Shared};
-use super::ingest::RepositoryIngest;
+use super::ingest::{EngineContents, RepositoryIngest};
 use super::known::Known;
 use super::lineage::Lineage;
 use super::metadata::MetadataStore;
@@ -22,8 +22,8 @@ use backup_core::{
 };
 use futures_util::future::{Either, select};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Instant, SystemTime};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
@@ -38,6 +38,8 @@ pub(crate) struct RepositoryDraft {
     engine: Engine,
     publisher: Arc<tokio::sync::Mutex<Publisher>>,
     checkpoints: Checkpoints,
+    /// Components that may not have ended.
+    begun: Vec<Weak<EngineContents>>,
     components: Vec<StoredComponent>,
     trust: Trust,
     lineage: Lineage,
@@ -67,6 +69,7 @@ pub(crate) async fn begin(inner: Arc<Inner>, spec: Spec, observer: Arc<dyn Obser
         engine,
         publisher,
         checkpoints,
+        begun: Vec::new(),
         components: Vec::new(),
         trust,
         lineage,
@@ -96,12 +99,12 @@ fn share(
         data,
         metadata: MetadataStore::new(inner.keys.clone(), known, metadata, inner.options.level)?,
         failure: session.failure(),
-        given_up: AtomicBool::new(false),
         stats,
         observer,
         jobs: Arc::new(Semaphore::new(32 * threads)),
         many_rows: Notify::new(),
         spare: Mutex::default(),
+        helpers: Mutex::default(),
     })
 }
 
@@ -154,6 +157,7 @@ impl Draft for RepositoryDraft {
             self.session.id(),
             self.trust.vouched(),
         )?;
+        self.begun.push(ingest.handle());
         Ok(Box::new(ingest))
     }
 
@@ -182,8 +186,7 @@ impl Draft for RepositoryDraft {
 
     async fn commit(mut self: Box<Self>) -> Result<Committed> {
         let shared = self.engine.shared.clone();
-        self.checkpoints.close().await?;
-        self.engine.close().await?;
+        self.settle().await?;
         shared.failure.check()?;
         let mut publisher = self.publisher.lock().await;
         publisher.publish(&shared).await?;
@@ -204,8 +207,7 @@ impl Draft for RepositoryDraft {
 
     async fn abort(mut self: Box<Self>) -> Result<()> {
         let shared = self.engine.shared.clone();
-        self.checkpoints.close().await?;
-        self.engine.give_up().await?;
+        self.settle().await?;
         // What is stored already stands in a run, so that the next push need not send it again.
         let published = self.publisher.lock().await.publish(&shared).await;
         let ended = match published {
@@ -232,6 +234,13 @@ impl Engine {
 }
 
 impl RepositoryDraft {
+    /// Gives up what was begun and not accepted, and waits until every thread has ended.
+    async fn settle(&mut self) -> Result<()> {
+        self.begun.drain(..).filter_map(|contents| contents.upgrade()).for_each(|contents| contents.give_up());
+        self.checkpoints.close().await?;
+        self.engine.close().await
+    }
+
     fn head(&self, stats: &PushStats) -> Head {
         let mut totals = Totals::default();
         let mut status = Status::Complete;

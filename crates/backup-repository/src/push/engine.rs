@@ -11,7 +11,7 @@ use crate::pack::{PackWriter, PlainSegment};
 use crate::session::{Failure, blocking};
 use backup_core::{Error, ErrorKind, Event, Observer, Result};
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use tokio::sync::{Notify, Semaphore};
@@ -42,8 +42,6 @@ pub(crate) struct Shared {
     pub(crate) data: PackWriter,
     pub(crate) metadata: MetadataStore,
     pub(crate) failure: Arc<Failure>,
-    /// No file is read any further; what was read is still stored.
-    pub(crate) given_up: AtomicBool,
     pub(crate) stats: Counters,
     pub(crate) observer: Arc<dyn Observer>,
     /// Jobs under way.
@@ -51,12 +49,22 @@ pub(crate) struct Shared {
     /// Told when it is time for a run.
     pub(crate) many_rows: Notify,
     pub(crate) spare: Mutex<Vec<PlainSegment>>,
+    /// Threads of trees and streams.
+    pub(crate) helpers: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Shared {
-    /// Whether reading is still of use.
-    pub(crate) fn reads_on(&self) -> bool {
-        !self.given_up.load(Ordering::Relaxed) && !self.failure.is_set()
+    /// Starts a thread that ends by itself once what it serves has ended or was given up.
+    ///
+    /// # Errors
+    /// When there can be no more threads.
+    pub(crate) fn spawn(&self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
+        let thread = std::thread::Builder::new().name(name.into()).spawn(work);
+        let thread = thread.map_err(|e| Error::io("cannot start a thread", e))?;
+        let mut helpers = self.helpers.lock().unwrap_or_else(PoisonError::into_inner);
+        helpers.retain(|helper| !helper.is_finished());
+        helpers.push(thread);
+        Ok(())
     }
 
     /// An empty segment, with memory of one that was stored if there is one.
@@ -119,19 +127,14 @@ impl Engine {
     /// No more work will come: waits until what there is is done.
     pub(crate) async fn close(&mut self) -> Result<()> {
         self.shared.queue.close();
-        let threads = std::mem::take(&mut self.threads);
+        let mut threads = std::mem::take(&mut self.threads);
+        threads.append(&mut self.shared.helpers.lock().unwrap_or_else(PoisonError::into_inner));
         blocking(move || {
             // Panics inside them were caught and recorded.
             threads.into_iter().for_each(|thread| drop(thread.join()));
             Ok(())
         })
         .await
-    }
-
-    /// As [`Engine::close`], but nothing more is read: files that are being read, or wait for it, have failed.
-    pub(crate) async fn give_up(&mut self) -> Result<()> {
-        self.shared.given_up.store(true, Ordering::Relaxed);
-        self.close().await
     }
 }
 
@@ -162,21 +165,21 @@ fn read_job(hands: &mut Hands<'_>, job: &Job) -> Result<()> {
     let shared = hands.shared;
     let (mut files, mut bytes) = (0, 0);
     let mut result = Ok(());
+    let is_wanted = || !job.arrivals.given_up.is_set() && !shared.failure.is_set();
     for number in &job.entries {
         let fetched = match (&result, job.arrivals.batch.get(*number)) {
-            (Ok(()), Some(listed)) if shared.reads_on() => {
-                let read =
-                    std::panic::catch_unwind(AssertUnwindSafe(|| read_file(hands, listed, job.opener.open(*number))));
-                match read {
+            (Ok(()), Some(listed)) if is_wanted() => {
+                let read = || read_file(hands, listed, job.opener.open(*number), &is_wanted);
+                match std::panic::catch_unwind(AssertUnwindSafe(read)) {
                     Ok(Ok(fetched)) => fetched,
                     Ok(Err(error)) => {
                         result = Err(error);
-                        Fetched::Failed("the push failed".into())
+                        Fetched::GivenUp
                     }
                     Err(_) => Fetched::Failed("reading it panicked: please report".into()),
                 }
             }
-            _ => Fetched::Failed("the push was given up".into()),
+            _ => Fetched::GivenUp,
         };
         if let Fetched::Read { entry, .. } = &fetched {
             files += 1;

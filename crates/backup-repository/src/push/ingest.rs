@@ -1,4 +1,4 @@
-use super::batch::{Arrivals, Fetched};
+use super::batch::{Arrivals, Fetched, GivenUp};
 use super::content::{describe, now_ns, read_chunks};
 use super::engine::Shared;
 use super::hands::Hands;
@@ -13,7 +13,7 @@ use backup_core::{Batch, ComponentSpec, Contents, Error, ErrorKind, FileOpener, 
 use bytes::{Buf, Bytes};
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::io::AsyncReadExt;
 use tokio::sync::{mpsc, oneshot};
 
@@ -27,10 +27,9 @@ const STREAM_BUFFER: usize = 256 << 10;
 pub(crate) struct RepositoryIngest {
     pub(crate) spec: ComponentSpec,
     shared: Arc<Shared>,
-    contents: EngineContents,
+    contents: Arc<EngineContents>,
     /// Moved to a blocking thread while a batch is compared.
     merge: Option<Merge>,
-    batches: mpsc::Sender<Message>,
     tree: oneshot::Receiver<Result<Tree>>,
 }
 
@@ -55,28 +54,30 @@ impl RepositoryIngest {
         let (batches, received) = mpsc::channel(BATCHES_AHEAD);
         let (report, tree) = oneshot::channel();
         let thread = shared.clone();
-        std::thread::Builder::new()
-            .name("push-tree".into())
-            .spawn(move || {
-                let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                    TreeThread::new(&thread, scan).run(received)
-                }));
-                let result = result.unwrap_or_else(|_| {
-                    Err(Error::new(ErrorKind::Internal, "the metadata thread panicked: please report"))
-                });
-                // Nobody listens when the component was given up.
-                let _ = report.send(result);
-            })
-            .map_err(|e| Error::io("cannot start a thread", e))?;
+        shared.spawn("push-tree", move || {
+            let result =
+                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| TreeThread::new(&thread, scan).run(received)));
+            let result = result.unwrap_or_else(|_| {
+                Err(Error::new(ErrorKind::Internal, "the metadata thread panicked: please report"))
+            });
+            // Nobody listens when the component was given up.
+            let _ = report.send(result);
+        })?;
         let merge = Merge { shared: shared.clone(), previous, pending: None, last_path: None };
-        let contents = EngineContents { shared: shared.clone(), current: Mutex::new(None) };
-        Ok(RepositoryIngest { spec, shared, contents, merge: Some(merge), batches, tree })
+        let open = Mutex::new(Some(Open { batches, current: None }));
+        let contents = Arc::new(EngineContents { shared: shared.clone(), given_up: GivenUp::default(), open });
+        Ok(RepositoryIngest { spec, shared, contents, merge: Some(merge), tree })
+    }
+
+    /// What gives it up.
+    pub(crate) fn handle(&self) -> Weak<EngineContents> {
+        Arc::downgrade(&self.contents)
     }
 
     /// All batches came: the finished tree. Without `keeps_listing` what was listed is kept as that of an interrupted push.
     pub(crate) async fn finish(mut self, keeps_listing: bool) -> Result<Tree> {
         self.contents.close();
-        let sent = self.batches.send(Message::End { keeps_listing }).await;
+        let sent = self.contents.batches()?.send(Message::End { keeps_listing }).await;
         let result = (&mut self.tree)
             .await
             .unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "the metadata thread vanished")));
@@ -115,16 +116,16 @@ impl Ingest for RepositoryIngest {
         .map_err(|e| Error::new(ErrorKind::Internal, "comparing listings panicked: please report").source(e))?;
         self.merge = Some(merge);
         let (batch, items, wanted) = compared?;
-        let arrivals = Arc::new(Arrivals::new(batch.clone(), &wanted));
-        self.contents.set(arrivals.clone());
-        if self.batches.send(Message::Batch(Planned { batch, items, arrivals })).await.is_err() {
+        let arrivals = Arc::new(Arrivals::new(batch.clone(), &wanted, self.contents.given_up.clone()));
+        let batches = self.contents.set(arrivals.clone())?;
+        if batches.send(Message::Batch(Planned { batch, items, arrivals })).await.is_err() {
             return Err(self.lost().await);
         }
         Ok(wanted)
     }
 
     fn contents(&self) -> &dyn Contents {
-        &self.contents
+        &*self.contents
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn std::any::Any + Send> {
@@ -134,7 +135,7 @@ impl Ingest for RepositoryIngest {
 
 impl Drop for RepositoryIngest {
     fn drop(&mut self) {
-        self.contents.close();
+        self.contents.give_up();
     }
 }
 
@@ -217,26 +218,54 @@ fn seek(previous: &mut Listings, pending: &mut Option<(Record, bool)>, path: &[u
 }
 
 /// The engine's side of [`Contents`].
-struct EngineContents {
+pub(crate) struct EngineContents {
     shared: Arc<Shared>,
-    current: Mutex<Option<Arc<Arrivals>>>,
+    given_up: GivenUp,
+    /// None once it was given up.
+    open: Mutex<Option<Open>>,
+}
+
+struct Open {
+    /// To the tree.
+    batches: mpsc::Sender<Message>,
+    current: Option<Arc<Arrivals>>,
 }
 
 impl EngineContents {
-    fn set(&self, arrivals: Arc<Arrivals>) {
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(arrivals);
+    fn with_open<T>(&self, act: impl FnOnce(&mut Open) -> T) -> Result<T> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.as_mut().map(act).ok_or_else(|| Error::new(ErrorKind::Cancelled, "the component was given up"))
+    }
+
+    fn batches(&self) -> Result<mpsc::Sender<Message>> {
+        self.with_open(|open| open.batches.clone())
+    }
+
+    /// Gives the way to the tree.
+    fn set(&self, arrivals: Arc<Arrivals>) -> Result<mpsc::Sender<Message>> {
+        self.with_open(|open| {
+            open.current = Some(arrivals);
+            open.batches.clone()
+        })
     }
 
     fn current(&self) -> Result<Arc<Arrivals>> {
-        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let current = self.with_open(|open| open.current.clone())?;
         current.ok_or_else(|| Error::new(ErrorKind::InvalidInput, "content was sent before any batch was listed"))
     }
 
     /// The source has moved on: what it left unanswered has failed.
     fn close(&self) {
-        if let Some(arrivals) = self.current.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Ok(Some(arrivals)) = self.with_open(|open| open.current.take()) {
             arrivals.close();
         }
+    }
+
+    /// Nothing more is read, waited for, or listed. After a component's end it does nothing.
+    pub(crate) fn give_up(&self) {
+        self.given_up.set();
+        self.close();
+        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -276,13 +305,10 @@ impl Contents for EngineContents {
         let (report, done) = oneshot::channel();
         let shared = self.shared.clone();
         let for_thread = arrivals.clone();
-        std::thread::Builder::new()
-            .name("push-stream".into())
-            .spawn(move || {
-                // A panic drops `report`, which the waiting side takes for a failure.
-                let _ = report.send(consume(&shared, &for_thread, entry, received));
-            })
-            .map_err(|e| Error::io("cannot start a thread", e))?;
+        self.shared.spawn("push-stream", move || {
+            // A panic drops `report`, which the waiting side takes for a failure.
+            let _ = report.send(consume(&shared, &for_thread, entry, received));
+        })?;
         let pumped = pump(content, buffers).await;
         let consumed = match done.await {
             Ok(result) => result,

@@ -92,6 +92,7 @@ impl<'a> TreeThread<'a> {
                     }
                     self.encode(&entry, &content, token.as_ref(), &refs)?;
                 }
+                (Item::Wanted, Some(Fetched::GivenUp)) => {}
                 (Item::Wanted, failed) => {
                     let reason = match failed {
                         Some(Fetched::Failed(reason)) => reason,

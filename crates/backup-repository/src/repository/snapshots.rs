@@ -69,17 +69,6 @@ impl Inner {
         self.counting_of(id, key, &bytes)
     }
 
-    /// The same; none for what does not count, or is not there.
-    ///
-    /// # Errors
-    /// What the storage said.
-    pub(crate) async fn if_counting(&self, id: &SessionId) -> Result<Option<Counting>> {
-        match self.counting(id).await {
-            Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::NotFound) => Ok(None),
-            other => other.map(Some),
-        }
-    }
-
     /// The same, of bytes that were read under its key.
     ///
     /// # Errors
@@ -99,6 +88,17 @@ impl Inner {
         let needs = Needs { signer: raw.signer, snapshots: head.label.needs.clone() };
         self.needs.lock().unwrap_or_else(PoisonError::into_inner).insert(*id, needs);
         Ok(Counting { head, payload: raw.payload.to_vec(), signer: raw.signer, hash: raw.hash, key })
+    }
+
+    /// As [`Inner::counting`]; none for what does not count, or is not there.
+    ///
+    /// # Errors
+    /// What the storage said.
+    pub(crate) async fn if_counting(&self, id: &SessionId) -> Result<Option<Counting>> {
+        match self.counting(id).await {
+            Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::NotFound) => Ok(None),
+            other => other.map(Some),
+        }
     }
 
     /// The head, with the key of its domain: the writer's, or whichever opens what an owner signed.

@@ -29,6 +29,6 @@ impl Failure {
             return Ok(());
         }
         let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
-        Err(first.unwrap_or_else(|| Error::new(ErrorKind::Cancelled, "the push failed before")))
+        Err(first.unwrap_or_else(|| Error::new(ErrorKind::Cancelled, "the session failed before")))
     }
 }

@@ -4,6 +4,7 @@ use crate::crypto::SignerId;
 use crate::format::ids::SessionId;
 use crate::format::record::RecordKind;
 use crate::format::snapshot::{snapshot_key, write_payload};
+use crate::protocol::Outcome;
 use crate::repository::Repository;
 use crate::session::create_record;
 use crate::{OwnerIdentity, RepositoryOptions, WriterCredential, WriterSpec, new_identity};
@@ -69,7 +70,8 @@ pub(crate) async fn snapshot_as(by: &Repository, id: &SessionId, change: impl Fn
     change(&mut head);
     let key = snapshot_key(id).unwrap();
     let payload = write_payload(&key, &by.0.keys.index, by.0.recipient(), &head, &[]).unwrap();
-    create_record(&by.0, RecordKind::Snapshot, &key, &payload).await.unwrap();
+    let created = create_record(&by.0, RecordKind::Snapshot, &key, &payload).await.unwrap();
+    assert_eq!(created, Outcome::Created, "another snapshot is in its place");
 }
 
 /// Who signs what is written through it.

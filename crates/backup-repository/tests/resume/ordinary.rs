@@ -23,6 +23,12 @@ pub async fn begun(repository: &Repository, tree: &Tree) -> (Box<dyn Draft>, Box
     (draft, ingest)
 }
 
+async fn has_packs(place: &Place, packs: usize) {
+    while place.under("packs/").await.1.len() < packs {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 pub async fn commit((mut draft, ingest): (Box<dyn Draft>, Box<dyn Ingest>)) -> Result<BackupId> {
     draft.accept(ingest, Outcome::default()).await?;
     Ok(draft.commit().await?.summary.id)
@@ -33,6 +39,7 @@ async fn one_that_is_given_up_publishes_what_it_has_and_ends() {
     let tree = tree(10);
     let place = Place::new().await;
     let (draft, ingest) = begun(&place.open().await, &tree).await;
+    has_packs(&place, 3).await;
     drop(ingest);
     draft.abort().await.unwrap();
     let (begun, over) = place.sessions().await;
@@ -40,6 +47,7 @@ async fn one_that_is_given_up_publishes_what_it_has_and_ends() {
     assert_eq!(place.files().len(), 0);
     let (_, objects) = place.under("").await;
     assert!(!objects.iter().any(|key| key.starts_with("snapshots/")));
+    assert!(objects.iter().any(|key| key.starts_with("index/")), "{objects:?}");
     // Known to everybody: not only to this machine.
     let (there, _) = place.under("packs/").await;
     let elsewhere = Place { cache: tempfile::tempdir().unwrap(), ..place };
@@ -53,9 +61,7 @@ async fn one_that_is_dropped_is_adopted() {
     let tree = tree(10);
     let place = Place::new().await;
     let dropped = begun(&place.open().await, &tree).await;
-    while place.under("packs/").await.1.len() < 3 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    has_packs(&place, 3).await;
     drop(dropped);
     place.settle();
     let (there, _) = place.under("packs/").await;

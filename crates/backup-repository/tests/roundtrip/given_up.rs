@@ -1,6 +1,7 @@
 //! A push that is given up stops reading.
 
 use super::*;
+use backup_testkit::Told;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -32,7 +33,8 @@ impl FileReader for Endless {
 #[tokio::test(flavor = "multi_thread")]
 async fn files_that_are_being_read_or_wait_for_it_are_left() {
     let (_place, repository) = Place::new().await;
-    let mut draft = repository.begin(Spec::new("n", "host"), Arc::new(Silent)).await.unwrap();
+    let told = Arc::new(Told::default());
+    let mut draft = repository.begin(Spec::new("n", "host"), told.clone()).await.unwrap();
     let mut ingest = draft.component(ComponentSpec::new("files", SourceDescription::new("memory"))).await.unwrap();
     let entries: Vec<Entry> = (0..9).map(|i| Entry::new(path(&i.to_string()), EntryKind::File)).collect();
     let wanted = ingest.want(Arc::new(Batch { first: 0, entries })).await.unwrap();
@@ -46,5 +48,7 @@ async fn files_that_are_being_read_or_wait_for_it_are_left() {
     let given_up = tokio::time::timeout(Duration::from_secs(60), draft.abort()).await;
     endless.ends.store(true, Ordering::SeqCst);
     given_up.expect("it goes on reading").unwrap();
+    let failed = told.events().into_iter().filter(|event| matches!(event, Event::Failed { .. })).count();
+    assert_eq!(failed, 0, "nothing is wrong with them: {told:?}");
     assert!(repository.list().await.unwrap().is_empty());
 }

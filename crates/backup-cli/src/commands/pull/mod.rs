@@ -38,7 +38,7 @@ pub(crate) struct Pull {
     #[arg(long, value_name = "DIR|-")]
     into: PathBuf,
 
-    /// Leave out so many leading parts of each path
+    /// Leave out so many leading parts of each path; what is no directory and has no part left counts as not restored
     #[arg(long, value_name = "N", default_value_t = 0)]
     strip_components: usize,
 

@@ -36,11 +36,16 @@ impl Lane {
     /// Takes no further part, because of this.
     pub(super) fn fail(&mut self, error: Error) {
         self.run.fail(error);
+        self.give_up();
+    }
+
+    /// Nothing more of the component that was started is wanted.
+    pub(super) fn give_up(&mut self) {
         self.ingest = None;
     }
 
     pub(super) async fn start(&mut self, spec: &ComponentSpec) {
-        self.ingest = None;
+        self.give_up();
         if let (true, Some(draft)) = (self.is_live(), &mut self.driver.draft) {
             self.ingest = self.run.part(draft.component(spec.clone())).await;
         }
@@ -50,7 +55,7 @@ impl Lane {
     pub(super) async fn want(&mut self, batch: Arc<Batch>) -> Option<Wanted> {
         let wanted = self.run.part(self.ingest.as_mut()?.want(batch)).await;
         if wanted.is_none() {
-            self.ingest = None;
+            self.give_up();
         }
         wanted
     }
@@ -83,7 +88,7 @@ impl Lane {
 
     /// Closes the lane: a draft that was not committed is aborted.
     pub(super) async fn close(mut self) -> (DestinationReport, Option<Error>) {
-        self.ingest = None;
+        self.give_up();
         if let Some(pass) = self.pass {
             self.run.end_innermost(pass, &mut self.driver).await;
         }

@@ -51,6 +51,10 @@ pub(super) async fn run(job: Job, stop: Stop) -> Result<PushReport, Failed<PushR
     let (components, executions, outstanding) = (BTreeMap::new(), Vec::new(), Vec::new());
     let mut run = Running { lanes, components, executions, outstanding, observer, journal, stop, broken: None };
     run.steps(steps).await;
+    if !run.goes_on() {
+        // What is undone next may be what they are reading from.
+        run.lanes.iter_mut().for_each(Lane::give_up);
+    }
     while let Some(outstanding) = run.outstanding.pop() {
         run.executions.push(outstanding.take_back().await);
     }

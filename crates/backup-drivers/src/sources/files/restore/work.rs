@@ -110,7 +110,7 @@ impl Work {
         // Directories above what is left are not made; of anything else it has to be said that it is not restored.
         let below = match components.get(self.strip..) {
             Some(below) => below,
-            None if entry.kind == EntryKind::Directory => return Ok(()),
+            None if matches!(entry.kind, EntryKind::Directory | EntryKind::Socket) => return Ok(()),
             None => &[],
         };
         if let Some(bad) = components.iter().find(|name| !is_safe(name)) {

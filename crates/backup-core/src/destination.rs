@@ -79,7 +79,8 @@ pub trait Draft: Send {
     async fn component(&mut self, component: ComponentSpec) -> Result<Box<dyn Ingest>>;
 
     /// Takes a finished component into the backup. With [`Outcome::fatal`] set it is recorded as failed and holds
-    /// nothing, whatever was delivered; also when nothing was listed at all.
+    /// nothing, whatever was delivered; also when nothing was listed at all. Dropped before its end, only
+    /// [`Draft::abort`] may follow.
     ///
     /// # Errors
     /// When the destination failed.

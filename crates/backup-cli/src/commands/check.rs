@@ -3,7 +3,7 @@ use crate::exit::Exit;
 use crate::failure::Result;
 use crate::place::{chosen, open};
 use crate::screen::{Screen, counted};
-use backup_core::{Catalogue, CheckOptions, ReadData, Report};
+use backup_core::{Catalogue, CheckOptions, Finding, ReadData, Report};
 use clap::Args;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -26,12 +26,12 @@ impl Check {
         let report = repository.check(options, progress.clone()).await;
         progress.end();
         let report = report?;
-        show(context.screen(), &report)?;
+        show(context.screen(), &report, self.read_data == Some(ReadData::All))?;
         Ok(if report.is_clean() { Exit::Done } else { Exit::Damage })
     }
 }
 
-fn show(screen: &Screen, report: &Report) -> Result<()> {
+fn show(screen: &Screen, report: &Report, has_read_all: bool) -> Result<()> {
     if screen.is_json() {
         let findings: Vec<_> = report
             .findings
@@ -58,9 +58,14 @@ fn show(screen: &Screen, report: &Report) -> Result<()> {
         screen.note("no damage found");
         return Ok(());
     }
-    screen.note("nothing else that was looked at is damaged; only --read-data looks at all content");
-    // What stands in no run is named by itself, not by an object.
-    if report.findings.iter().any(|finding| finding.object.starts_with("index/") || !finding.object.contains('/')) {
+    screen.note(if has_read_all {
+        "no other damage found"
+    } else {
+        "no other damage found; with --read-data all content is looked at, too"
+    });
+    let stands_in_none = |problem: &str| ["in no pack", "in no index run"].iter().any(|none| problem.contains(none));
+    let is_of_index = |found: &Finding| found.object.starts_with("index/") || stands_in_none(&found.problem);
+    if report.findings.iter().any(is_of_index) {
         screen.note("`backup repair index` finds again what packs hold and the index does not list");
     }
     Ok(())

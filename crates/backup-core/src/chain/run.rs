@@ -107,7 +107,18 @@ impl ChainRun {
 
     /// A part of the driver's P. It is not dropped by a stop: that comes between parts.
     pub(crate) async fn part<T>(&mut self, work: impl Future<Output = Result<T>>) -> Option<T> {
-        match caught(work).await {
+        let ended = caught(work).await;
+        self.ended(ended)
+    }
+
+    /// A part that may take long, and is dropped by a stop.
+    pub(crate) async fn stoppable_part<T>(&mut self, work: impl Future<Output = Result<T>>) -> Option<T> {
+        let ended = caught_or_stopped(&self.stop, work).await;
+        self.ended(ended)
+    }
+
+    fn ended<T>(&mut self, ended: Ended<T>) -> Option<T> {
+        match ended {
             Ended::Returned(Ok(value)) => return Some(value),
             Ended::Returned(Err(error)) => self.fail(error),
             Ended::Cancelled => self.fail(cancelled()),

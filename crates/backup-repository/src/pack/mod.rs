@@ -5,6 +5,7 @@ mod frame;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzz;
 mod segment;
+mod spare;
 mod stored;
 mod writer;
 

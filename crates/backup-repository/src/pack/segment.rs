@@ -1,3 +1,4 @@
+use super::spare::Spare;
 use crate::crypto::{SealKey, TAG_LEN};
 use crate::format::ids::{ChunkId, Kind, PackName, RepositoryId};
 use crate::format::one_frame;
@@ -24,15 +25,11 @@ impl PlainSegment {
     pub(crate) fn push(&mut self, id: ChunkId, content: &[u8]) {
         // Not the doubling of `extend`: a segment is seldom much longer than it is when a large chunk comes.
         if self.bytes.capacity() - self.bytes.len() < content.len() && content.len() > self.bytes.len() / 4 {
-            self.bytes.reserve_exact(content.len());
+            // What is not compressed is sealed where it is.
+            self.bytes.reserve_exact(content.len() + TAG_LEN);
         }
         self.bytes.extend_from_slice(content);
         self.chunks.push((id, content.len() as u32));
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.bytes.clear();
-        self.chunks.clear();
     }
 }
 
@@ -67,6 +64,8 @@ pub(crate) struct Compressor {
     probe: zstd::bulk::Compressor<'static>,
     sample: Vec<u8>,
     scratch: Vec<u8>,
+    /// A compressed form before its length is known.
+    frame: Vec<u8>,
 }
 
 fn failed(e: std::io::Error) -> Error {
@@ -80,23 +79,25 @@ impl Compressor {
             probe: zstd::bulk::Compressor::new(1).map_err(failed)?,
             sample: Vec::with_capacity(PROBES * PROBE_LEN),
             scratch: Vec::with_capacity(2 * PROBES * PROBE_LEN),
+            frame: Vec::new(),
         })
     }
 
-    /// Puts the segment's stored form (before sealing) into `out` and gives its flags.
-    pub(crate) fn compress(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<u8> {
-        out.clear();
-        if self.is_promising(plain)? {
-            out.reserve(zstd::zstd_safe::compress_bound(plain.len()) + TAG_LEN);
-            self.zstd.compress_to_buffer(plain, out).map_err(failed)?;
-            if out.len() < plain.len() - plain.len() / 64 {
-                return Ok(COMPRESSED);
+    /// A segment's stored form before sealing, and its flags. Either is the plain bytes themselves, or they go to `spare`.
+    pub(crate) fn compress(&mut self, plain: Vec<u8>, spare: &Spare) -> Result<(Vec<u8>, u8)> {
+        if self.is_promising(&plain)? {
+            self.frame.clear();
+            self.frame.reserve(zstd::zstd_safe::compress_bound(plain.len()));
+            self.zstd.compress_to_buffer(&plain, &mut self.frame).map_err(failed)?;
+            if self.frame.len() < plain.len() - plain.len() / 64 {
+                spare.give(plain);
+                // What waits for the storage takes no more memory than it must; with room for the seal's tag it does not move.
+                let mut stored = Vec::with_capacity(self.frame.len() + TAG_LEN);
+                stored.extend_from_slice(&self.frame);
+                return Ok((stored, COMPRESSED));
             }
-            out.clear();
         }
-        out.reserve(plain.len() + TAG_LEN);
-        out.extend_from_slice(plain);
-        Ok(0)
+        Ok((plain, 0))
     }
 
     /// Whether samples of it shrink: media and archives are not worth the time.
@@ -196,17 +197,16 @@ mod tests {
 
     #[test]
     fn text_is_compressed_and_noise_is_not() {
-        let mut compressor = Compressor::new(3).unwrap();
-        let mut out = Vec::new();
-        assert_eq!(compressor.compress(&b"some text ".repeat(100_000), &mut out).unwrap(), COMPRESSED);
-        assert!(out.len() < 1000);
+        let (mut compressor, spare) = (Compressor::new(3).unwrap(), Spare::default());
+        let mut stored = |plain: &[u8]| compressor.compress(plain.to_vec(), &spare).unwrap();
+        let (text, flags) = stored(&b"some text ".repeat(100_000));
+        assert!(text.len() < 1000 && flags == COMPRESSED);
+        assert!(spare.take().capacity() >= 1_000_000, "its buffer can be used again");
         let noise = noise(1 << 20);
-        assert_eq!(compressor.compress(&noise, &mut out).unwrap(), 0);
-        assert_eq!(out, noise);
+        assert_eq!(stored(&noise), (noise.clone(), 0));
         let mut mixed = noise.clone();
         mixed[..256 << 10].fill(7);
-        assert_eq!(compressor.compress(&mixed, &mut out).unwrap(), COMPRESSED);
-        assert_eq!(compressor.compress(b"x", &mut out).unwrap(), 0);
-        assert_eq!(out, b"x");
+        assert_eq!(stored(&mixed).1, COMPRESSED);
+        assert_eq!(stored(b"x"), (b"x".to_vec(), 0));
     }
 }

@@ -1,5 +1,6 @@
 use super::footer::{Footer, FooterSegment};
-use super::segment::{SegmentPlace, associated};
+use super::segment::{Compressor, PlainSegment, SegmentPlace, associated};
+use super::spare::Spare;
 use super::{END_MAGIC, HEADER_LEN, MAGIC};
 use crate::crypto::{IndexKey, Recipient, SealKey, WRAP_KIND, WrappedKey};
 use crate::format::ids::{ChunkId, Kind, PackName, RepositoryId};
@@ -74,6 +75,7 @@ pub(crate) struct FinishedPack {
 pub(crate) struct PackWriter {
     kind: Kind,
     options: PackWriterOptions,
+    spare: Spare,
     state: Mutex<State>,
 }
 
@@ -105,7 +107,23 @@ struct OpenPack {
 
 impl PackWriter {
     pub(crate) fn new(kind: Kind, options: PackWriterOptions) -> Self {
-        PackWriter { kind, options, state: Mutex::default() }
+        PackWriter { kind, options, spare: Spare::default(), state: Mutex::default() }
+    }
+
+    /// An empty segment, with memory of one that was stored if there is one.
+    pub(crate) fn segment(&self) -> PlainSegment {
+        PlainSegment { bytes: self.spare.take(), chunks: Vec::new() }
+    }
+
+    /// Compresses a segment, seals it and sends it on.
+    ///
+    /// # Errors
+    /// As [`PackWriter::add`].
+    pub(crate) fn store(&self, compressor: &mut Compressor, segment: PlainSegment) -> Result<()> {
+        let PlainSegment { bytes, chunks } = segment;
+        let plain_len = bytes.len() as u32;
+        let (stored, flags) = compressor.compress(bytes, &self.spare)?;
+        self.add(stored, flags, plain_len, &chunks)
     }
 
     /// Seals one segment in its stored form and sends it on.
@@ -125,7 +143,7 @@ impl PackWriter {
         pack.footer.segments.push(FooterSegment { sealed_len, plain_len, chunks: chunks.len() as u32, flags });
         pack.footer.chunks.extend_from_slice(chunks);
         state.rows += chunks.len();
-        pack.send(stored.into(), &self.options.stored_bytes)?;
+        pack.send(self.spare.lend(stored), &self.options.stored_bytes)?;
         if pack.length >= self.options.pack_len {
             self.close_pack(&mut state, pack)
         } else {

@@ -263,10 +263,7 @@ impl Hands {
         if self.gathered.chunks.is_empty() {
             return Ok(());
         }
-        let mut stored = Vec::new();
-        let flags = self.compressor.compress(&self.gathered.bytes, &mut stored)?;
-        self.writer.add(stored, flags, self.gathered.bytes.len() as u32, &self.gathered.chunks)?;
-        self.gathered.clear();
-        Ok(())
+        let segment = std::mem::replace(&mut self.gathered, self.writer.segment());
+        self.writer.store(&mut self.compressor, segment)
     }
 }

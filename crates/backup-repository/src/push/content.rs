@@ -40,42 +40,33 @@ fn read_into(
     if buffer.len() < hint {
         buffer.resize(hint, 0);
     }
-    let (mut start, mut end, mut at_end) = (0, 0, false);
+    let (mut filled, mut at_end) = (0, false);
     let mut chunks = Vec::new();
     let mut total = 0u64;
     loop {
-        while !at_end && end - start < max_chunk {
-            if end == buffer.len() {
-                if start > 0 {
-                    buffer.copy_within(start..end, 0);
-                    end -= start;
-                    start = 0;
-                }
-                if end == buffer.len() {
-                    // It is longer than it said.
-                    buffer.resize(full, 0);
-                }
-            }
-            let got = read(buffer.get_mut(end..).unwrap_or_default())?;
+        while !at_end && filled < buffer.len() {
+            let got = read(buffer.get_mut(filled..).unwrap_or_default())?;
             at_end = got == 0;
-            end += got;
+            filled += got;
             total += got as u64;
         }
-        if start == end {
+        let mut content = buffer.get(..filled).unwrap_or_default();
+        while !content.is_empty()
+            && let Some(length) = hands.shared.chunker.cut(content, at_end)
+        {
+            let (chunk, rest) = content.split_at_checked(length).unwrap_or((content, &[]));
+            chunks.push((hands.chunk(chunk)?, length as u32));
+            content = rest;
+        }
+        if at_end {
             return Ok((chunks, total));
         }
-        // Fill up while there is room: fewer moves of what is left over.
-        while !at_end && end < buffer.len() {
-            let got = read(buffer.get_mut(end..).unwrap_or_default())?;
-            at_end = got == 0;
-            end += got;
-            total += got as u64;
-        }
-        while start < end && (at_end || end - start >= max_chunk) {
-            let rest = buffer.get(start..end).unwrap_or_default();
-            let length = hands.shared.chunker.cut(rest);
-            chunks.push((hands.chunk(rest.get(..length).unwrap_or(rest))?, length as u32));
-            start += length;
+        let left = content.len();
+        buffer.copy_within(filled - left..filled, 0);
+        filled = left;
+        if filled == buffer.len() {
+            // It is longer than it said.
+            buffer.resize(full, 0);
         }
     }
 }

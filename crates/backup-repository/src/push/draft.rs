@@ -103,7 +103,6 @@ fn share(
         observer,
         jobs: Arc::new(Semaphore::new(32 * threads)),
         many_rows: Notify::new(),
-        spare: Mutex::default(),
         helpers: Mutex::default(),
     })
 }

@@ -1,13 +1,13 @@
 use super::batch::Fetched;
 use super::chunker::Chunker;
 use super::content::read_file;
-use super::hands::{Hands, SEGMENT_LEN};
+use super::hands::Hands;
 use super::job::Job;
 use super::known::Known;
 use super::metadata::MetadataStore;
 use super::queue::{Queue, Work};
 use crate::crypto::DomainKeys;
-use crate::pack::{PackWriter, PlainSegment};
+use crate::pack::PackWriter;
 use crate::session::{Failure, blocking};
 use backup_core::{Error, ErrorKind, Event, Observer, Result};
 use std::panic::AssertUnwindSafe;
@@ -15,9 +15,6 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use tokio::sync::{Notify, Semaphore};
-
-/// Empty segments that are kept for the next ones.
-const MAX_SPARE: usize = 8;
 
 /// Counts of a push.
 #[derive(Default)]
@@ -48,7 +45,6 @@ pub(crate) struct Shared {
     pub(crate) jobs: Arc<Semaphore>,
     /// Told when it is time for a run.
     pub(crate) many_rows: Notify,
-    pub(crate) spare: Mutex<Vec<PlainSegment>>,
     /// Threads of trees and streams.
     pub(crate) helpers: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -65,20 +61,6 @@ impl Shared {
         helpers.retain(|helper| !helper.is_finished());
         helpers.push(thread);
         Ok(())
-    }
-
-    /// An empty segment, with memory of one that was stored if there is one.
-    pub(crate) fn spare_segment(&self) -> PlainSegment {
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
-    }
-
-    pub(crate) fn give_back(&self, mut segment: PlainSegment) {
-        segment.clear();
-        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
-        // A segment that held a giant chunk would keep its memory for ever.
-        if segment.bytes.capacity() <= 2 * SEGMENT_LEN && spare.len() < MAX_SPARE {
-            spare.push(segment);
-        }
     }
 
     /// Of what only the next push would have used: a full or broken cache costs that one its speed, not this one its
@@ -99,7 +81,7 @@ impl Shared {
         match std::panic::catch_unwind(AssertUnwindSafe(work)) {
             Ok(Ok(())) => {}
             Ok(Err(error)) => self.failure.set(error),
-            Err(_) => self.failure.set(Error::new(ErrorKind::Internal, "a thread of the push panicked: please report")),
+            Err(_) => self.failure.set(panicked()),
         }
     }
 }
@@ -129,9 +111,14 @@ impl Engine {
         self.shared.queue.close();
         let mut threads = std::mem::take(&mut self.threads);
         threads.append(&mut self.shared.helpers.lock().unwrap_or_else(PoisonError::into_inner));
+        let shared = self.shared.clone();
         blocking(move || {
             // Panics inside them were caught and recorded.
             threads.into_iter().for_each(|thread| drop(thread.join()));
+            // Of a component that was given up, blocks wait that others may go by.
+            if !shared.failure.is_set() {
+                shared.guard(|| shared.metadata.flush());
+            }
             Ok(())
         })
         .await
@@ -152,7 +139,10 @@ fn work(shared: &Shared) -> Result<()> {
             // After a failure work is only answered, so that nobody waits for ever.
             Work::Segment(_) if shared.failure.is_set() => Ok(()),
             Work::Segment(segment) => hands.store(segment),
-            Work::Job(job) => read_job(&mut hands, &job),
+            Work::Job(job) => {
+                read_job(&mut hands, &job);
+                Ok(())
+            }
         };
         if let Err(error) = result {
             shared.failure.set(error);
@@ -161,22 +151,31 @@ fn work(shared: &Shared) -> Result<()> {
     if shared.failure.is_set() { Ok(()) } else { hands.flush() }
 }
 
-fn read_job(hands: &mut Hands<'_>, job: &Job) -> Result<()> {
+fn panicked() -> Error {
+    Error::new(ErrorKind::Internal, "a thread of the push panicked: please report")
+}
+
+fn read_job(hands: &mut Hands<'_>, job: &Job) {
     let shared = hands.shared;
     let (mut files, mut bytes) = (0, 0);
-    let mut result = Ok(());
     let is_wanted = || !job.arrivals.given_up.is_set() && !shared.failure.is_set();
     for number in &job.entries {
-        let fetched = match (&result, job.arrivals.batch.get(*number)) {
-            (Ok(()), Some(listed)) if is_wanted() => {
+        let fetched = match job.arrivals.batch.get(*number) {
+            Some(listed) if is_wanted() => {
                 let read = || read_file(hands, listed, job.opener.open(*number), &is_wanted);
                 match std::panic::catch_unwind(AssertUnwindSafe(read)) {
                     Ok(Ok(fetched)) => fetched,
                     Ok(Err(error)) => {
-                        result = Err(error);
+                        // Before anybody sees that the entry is given up.
+                        shared.failure.set(error);
                         Fetched::GivenUp
                     }
-                    Err(_) => Fetched::Failed("reading it panicked: please report".into()),
+                    Err(_) => {
+                        if hands.is_torn {
+                            shared.failure.set(panicked());
+                        }
+                        Fetched::Failed("reading it panicked: please report".into())
+                    }
                 }
             }
             _ => Fetched::GivenUp,
@@ -188,5 +187,4 @@ fn read_job(hands: &mut Hands<'_>, job: &Job) -> Result<()> {
         job.arrivals.finish(*number, fetched);
     }
     shared.observer.event(Event::Progress { files, bytes });
-    result
 }

@@ -1,5 +1,4 @@
 use super::engine::Shared;
-use crate::crypto::TAG_LEN;
 use crate::format::ids::{ChunkId, Kind};
 use crate::pack::{Compressor, PlainSegment};
 use backup_core::Result;
@@ -14,8 +13,8 @@ pub(crate) struct Hands<'a> {
     compressor: Compressor,
     segment: PlainSegment,
     buffer: Vec<u8>,
-    /// A segment's stored form before its length is known.
-    stored: Vec<u8>,
+    /// A chunk was claimed and is not yet where it will be stored. Still so after a panic, it would be missed.
+    pub(crate) is_torn: bool,
 }
 
 impl<'a> Hands<'a> {
@@ -25,7 +24,7 @@ impl<'a> Hands<'a> {
             compressor: Compressor::new(shared.level)?,
             segment: PlainSegment::default(),
             buffer: Vec::new(),
-            stored: Vec::new(),
+            is_torn: false,
         })
     }
 
@@ -41,6 +40,7 @@ impl<'a> Hands<'a> {
     /// Names a chunk and stores it if nobody has it.
     pub(crate) fn chunk(&mut self, content: &[u8]) -> Result<ChunkId> {
         let id = self.shared.keys.chunk.id(content);
+        self.is_torn = true;
         if self.shared.known.claim(Kind::Data, &id) {
             self.shared.stats.bytes_added.fetch_add(content.len() as u64, Ordering::Relaxed);
             self.segment.push(id, content);
@@ -48,12 +48,13 @@ impl<'a> Hands<'a> {
                 self.pass_on()?;
             }
         }
+        self.is_torn = false;
         Ok(id)
     }
 
     /// Hands the open segment to whoever has time, else compresses it here.
     fn pass_on(&mut self) -> Result<()> {
-        let full = std::mem::replace(&mut self.segment, self.shared.spare_segment());
+        let full = std::mem::replace(&mut self.segment, self.shared.data.segment());
         match self.shared.queue.offer(full) {
             None => Ok(()),
             Some(segment) => self.store(segment),
@@ -62,12 +63,7 @@ impl<'a> Hands<'a> {
 
     /// Compresses a segment and gives it to the packs.
     pub(crate) fn store(&mut self, segment: PlainSegment) -> Result<()> {
-        let flags = self.compressor.compress(&segment.bytes, &mut self.stored)?;
-        // What waits for the storage takes no more memory than it must; with room for the seal's tag it does not move.
-        let mut stored = Vec::with_capacity(self.stored.len() + TAG_LEN);
-        stored.extend_from_slice(&self.stored);
-        self.shared.data.add(stored, flags, segment.bytes.len() as u32, &segment.chunks)?;
-        self.shared.give_back(segment);
+        self.shared.data.store(&mut self.compressor, segment)?;
         self.shared.notice_rows();
         Ok(())
     }

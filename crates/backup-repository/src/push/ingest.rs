@@ -264,8 +264,10 @@ impl EngineContents {
     /// Nothing more is read, waited for, or listed. After a component's end it does nothing.
     pub(crate) fn give_up(&self) {
         self.given_up.set();
-        self.close();
-        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(arrivals) = open.and_then(|open| open.current) {
+            arrivals.close();
+        }
     }
 }
 
@@ -285,8 +287,12 @@ impl Contents for EngineContents {
             let permit = self.shared.jobs.clone().acquire_owned().await;
             let permit = permit.map_err(|e| Error::new(ErrorKind::Cancelled, "the push ended").source(e))?;
             self.shared.failure.check()?;
-            for number in &group {
-                accept(&arrivals, *number)?;
+            for (place, number) in group.iter().enumerate() {
+                if let Err(error) = accept(&arrivals, *number) {
+                    let failed = || Fetched::Failed("the source failed".into());
+                    group.iter().take(place).for_each(|number| arrivals.finish(*number, failed()));
+                    return Err(error);
+                }
             }
             self.shared.queue.push(Job {
                 arrivals: arrivals.clone(),
@@ -301,18 +307,21 @@ impl Contents for EngineContents {
     async fn stream(&self, entry: u64, content: Reader) -> Result<u64> {
         let arrivals = self.current()?;
         accept(&arrivals, entry)?;
+        let _answered = Answered { arrivals: &arrivals, entry };
         let (buffers, received) = mpsc::channel(STREAM_AHEAD);
         let (report, done) = oneshot::channel();
         let shared = self.shared.clone();
         let for_thread = arrivals.clone();
         self.shared.spawn("push-stream", move || {
-            // A panic drops `report`, which the waiting side takes for a failure.
-            let _ = report.send(consume(&shared, &for_thread, entry, received));
+            shared.guard(|| {
+                let _ = report.send(consume(&shared, &for_thread, entry, received)?);
+                Ok(())
+            });
         })?;
         let pumped = pump(content, buffers).await;
         let consumed = match done.await {
             Ok(result) => result,
-            Err(_) => Err(Error::new(ErrorKind::Internal, "a thread of the push panicked: please report")),
+            Err(_) => self.shared.failure.check(),
         };
         match (&pumped, &consumed) {
             (Ok(_), Ok(_)) => {}
@@ -366,21 +375,37 @@ async fn pump(mut content: Reader, buffers: mpsc::Sender<Result<Bytes>>) -> Resu
     }
 }
 
-/// A stream's own thread: cuts and stores it to its end, which is an empty buffer.
+/// Whatever becomes of a stream, its entry is answered.
+struct Answered<'a> {
+    arrivals: &'a Arrivals,
+    entry: u64,
+}
+
+impl Drop for Answered<'_> {
+    fn drop(&mut self) {
+        self.arrivals.finish(self.entry, Fetched::Failed("the source did not deliver it".into()));
+    }
+}
+
+/// A stream's own thread: cuts and stores it to its end, which is an empty buffer. Gives what the stream failed with.
+///
+/// # Errors
+/// What ends the whole push.
 fn consume(
     shared: &Shared,
     arrivals: &Arrivals,
     number: u64,
     mut buffers: mpsc::Receiver<Result<Bytes>>,
-) -> Result<()> {
+) -> Result<Result<()>> {
     let started = now_ns();
     let mut hands = Hands::new(shared)?;
     let mut current = Bytes::new();
-    let mut at_end = false;
-    let (chunks, bytes) = read_chunks(&mut hands, None, &mut |to| {
+    let (mut at_end, mut is_broken) = (false, false);
+    let read = read_chunks(&mut hands, None, &mut |to| {
         if current.is_empty() && !at_end {
             let given_up = || Error::new(ErrorKind::Cancelled, "the stream was given up");
-            current = buffers.blocking_recv().ok_or_else(given_up)??;
+            let next = if shared.failure.is_set() { None } else { buffers.blocking_recv() };
+            current = next.ok_or_else(given_up).flatten().inspect_err(|_| is_broken = true)?;
             at_end = current.is_empty();
         }
         let n = to.len().min(current.len());
@@ -388,14 +413,19 @@ fn consume(
         shared.stats.bytes_read.fetch_add(n as u64, Ordering::Relaxed);
         shared.observer.event(backup_core::Event::Progress { files: 0, bytes: n as u64 });
         Ok(n)
-    })?;
+    });
+    // Also of a stream that broke: what it has claimed is taken for stored by all others.
     hands.flush()?;
+    let (chunks, bytes) = match read {
+        Err(error) if is_broken => return Ok(Err(error)),
+        read => read?,
+    };
     let (content, refs) = describe(&hands, &chunks)?;
-    let Some(listed) = arrivals.batch.get(number) else { return Ok(()) };
+    let Some(listed) = arrivals.batch.get(number) else { return Ok(Ok(())) };
     let mut entry = Box::new(listed.clone());
     entry.size_bytes = Some(bytes + entry.holes.iter().map(|h| h.length).sum::<u64>());
     let settled = entry.fingerprint.is_some_and(|f| f.changed_ns <= started);
     shared.observer.event(backup_core::Event::Progress { files: 1, bytes: 0 });
     arrivals.finish(number, Fetched::Read { entry, content, refs, settled });
-    Ok(())
+    Ok(Ok(()))
 }

@@ -1,5 +1,5 @@
 use super::known::Known;
-use crate::crypto::{DomainKeys, TAG_LEN};
+use crate::crypto::DomainKeys;
 use crate::format::ids::{ChunkId, Kind};
 use crate::pack::{Compressor, PackWriter, PlainSegment};
 use backup_core::Result;
@@ -49,10 +49,7 @@ impl MetadataStore {
         if open.segment.chunks.is_empty() {
             return Ok(());
         }
-        let mut stored = Vec::with_capacity(open.segment.bytes.len() / 2 + TAG_LEN);
-        let flags = open.compressor.compress(&open.segment.bytes, &mut stored)?;
-        self.packs.add(stored, flags, open.segment.bytes.len() as u32, &open.segment.chunks)?;
-        open.segment.clear();
-        Ok(())
+        let segment = std::mem::replace(&mut open.segment, self.packs.segment());
+        self.packs.store(&mut open.compressor, segment)
     }
 }

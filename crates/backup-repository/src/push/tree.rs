@@ -50,19 +50,22 @@ pub(crate) struct TreeThread<'a> {
     builder: TreeBuilder,
     scan: Option<ScanWriter>,
     tree: Tree,
+    /// Something of it was: there is no tree of the rest.
+    given_up: bool,
     body: Vec<u8>,
 }
 
 impl<'a> TreeThread<'a> {
     pub(crate) fn new(shared: &'a Shared, scan: Option<ScanWriter>) -> Self {
         let builder = TreeBuilder::new(shared.keys.chunk.clone());
-        TreeThread { shared, builder, scan, tree: Tree::default(), body: Vec::new() }
+        TreeThread { shared, builder, scan, tree: Tree::default(), given_up: false, body: Vec::new() }
     }
 
     pub(crate) fn run(mut self, mut batches: mpsc::Receiver<Message>) -> Result<Tree> {
         while let Some(message) = batches.blocking_recv() {
             match message {
                 Message::Batch(planned) => self.batch(planned)?,
+                Message::End { .. } if self.given_up => break,
                 Message::End { keeps_listing } => {
                     self.scan = self.scan.filter(|_| keeps_listing);
                     return self.finish();
@@ -92,7 +95,7 @@ impl<'a> TreeThread<'a> {
                     }
                     self.encode(&entry, &content, token.as_ref(), &refs)?;
                 }
-                (Item::Wanted, Some(Fetched::GivenUp)) => {}
+                (Item::Wanted, Some(Fetched::GivenUp)) => self.given_up = true,
                 (Item::Wanted, failed) => {
                     let reason = match failed {
                         Some(Fetched::Failed(reason)) => reason,

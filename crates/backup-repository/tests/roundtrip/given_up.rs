@@ -1,9 +1,13 @@
-//! A push that is given up stops reading.
+//! What is given up midway is not read any further, and takes nothing from what comes after it.
 
 use super::*;
 use backup_testkit::Told;
+use std::io::Cursor;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 /// Files without an end, until somebody has waited long enough.
 #[derive(Clone, Default)]
@@ -51,4 +55,51 @@ async fn files_that_are_being_read_or_wait_for_it_are_left() {
     let failed = told.events().into_iter().filter(|event| matches!(event, Event::Failed { .. })).count();
     assert_eq!(failed, 0, "nothing is wrong with them: {told:?}");
     assert!(repository.list().await.unwrap().is_empty());
+}
+
+/// The end of a stream that breaks.
+struct Broken;
+
+impl AsyncRead for Broken {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Err(std::io::Error::other("it broke")))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_stream_that_broke_has_sent_is_stored_for_those_who_send_it_again() {
+    let (_place, repository) = Place::new().await;
+    let spec = || ComponentSpec::new("dump", SourceDescription::new("memory"));
+    let entry = || Arc::new(Batch { first: 0, entries: vec![Entry::new(path("dump"), EntryKind::File)] });
+    // Where it breaks, a segment must be half full: that depends on the cuts. Every other one is dropped midway, as by
+    // somebody who asks for several things at once.
+    for (seed, breaks) in (1..=6).flat_map(|seed| [(seed, true), (seed + 6, false)]) {
+        let content = noise(seed, 9_300_000);
+        let mut draft = repository.begin(Spec::new("n", "host"), Arc::new(Silent)).await.unwrap();
+        let mut ingest = draft.component(spec()).await.unwrap();
+        ingest.want(entry()).await.unwrap();
+        let start = Cursor::new(content.clone());
+        if breaks {
+            ingest.contents().stream(0, Box::new(start.chain(Broken))).await.unwrap_err();
+        } else {
+            let (waits, _never) = tokio::io::duplex(1);
+            let stream = ingest.contents().stream(0, Box::new(start.chain(waits)));
+            tokio::time::timeout(Duration::from_millis(300), stream).await.unwrap_err();
+        }
+        let mut outcome = Outcome::default();
+        outcome.fatal = Some("it broke".into());
+        draft.accept(ingest, outcome).await.unwrap();
+
+        let mut ingest = draft.component(spec()).await.unwrap();
+        ingest.want(entry()).await.unwrap();
+        assert_eq!(ingest.contents().stream(0, Box::new(Cursor::new(content.clone()))).await.unwrap(), 9_300_000);
+        draft.accept(ingest, Outcome::default()).await.unwrap();
+        let committed = draft.commit().await.unwrap();
+        let (pulled, lost) = pull(&repository, &committed.summary.id, &Selection::default()).await.unwrap();
+        assert!(lost.is_empty(), "{breaks}: {lost:?}");
+        assert_eq!(pulled.len(), 1);
+        let report =
+            repository.check(CheckOptions::default().with_read(ReadData::All), Arc::new(Silent)).await.unwrap();
+        assert!(report.is_clean(), "{breaks}: {report:?}");
+    }
 }

@@ -71,7 +71,7 @@ impl Lane {
             self.start(spec).await;
         }
         if let (true, Some(ingest), Some(draft)) = (self.is_live(), self.ingest.take(), &mut self.driver.draft)
-            && let Some(component) = self.run.part(draft.accept(ingest, outcome)).await
+            && let Some(component) = self.run.stoppable_part(draft.accept(ingest, outcome)).await
         {
             self.components.retain(|other| other.spec.name != component.spec.name);
             self.components.push(component);

@@ -322,6 +322,21 @@ async fn a_stop_ends_the_run_as_cancelled() {
     assert_eq!(bench.log.count("r abort"), 1);
 }
 
+/// Most of the reading may happen there.
+#[tokio::test]
+async fn a_stop_does_not_wait_until_a_component_is_accepted() {
+    let mut bench = Bench::new(&["r"]);
+    bench.destinations[0].faults = Faults::from([("accept", Fault::Hang)]);
+    let stop = Stop::new();
+    let push = bench.push().capture(bench.source()).stop(stop.clone());
+    let (result, ()) = tokio::join!(push.run(), async {
+        bench.log.seen("r accept").await;
+        stop.stop();
+    });
+    assert_eq!(result.unwrap_err().error.kind(), ErrorKind::Cancelled);
+    assert_eq!((bench.log.count("r commit"), bench.log.count("r abort")), (0, 1));
+}
+
 #[tokio::test]
 async fn what_cannot_be_cleaned_is_told_and_loses_nothing() {
     let bench = Bench::new(&["r"]);

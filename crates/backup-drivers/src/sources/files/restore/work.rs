@@ -108,11 +108,12 @@ impl Work {
     fn entry(&mut self, number: u64, entry: &Entry) -> Result<(), Trouble> {
         let components: Vec<Cow<'_, [u8]>> = entry.path.components().collect();
         // Directories above what is left are not made; of anything else it has to be said that it is not restored.
-        let below = match components.get(self.strip..) {
-            Some(below) => below,
-            None if matches!(entry.kind, EntryKind::Directory | EntryKind::Socket) => return Ok(()),
-            None => &[],
-        };
+        let below = components.get(self.strip..).unwrap_or_default();
+        match entry.kind {
+            EntryKind::Directory if components.len() < self.strip => return Ok(()),
+            EntryKind::Socket if below.is_empty() => return Ok(()),
+            _ => {}
+        }
         if let Some(bad) = components.iter().find(|name| !is_safe(name)) {
             return Err(format!("not a name for a file: \"{}\"", bad.escape_ascii()).into());
         }

@@ -1,9 +1,10 @@
 use bytes::Bytes;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Buffers that are worth keeping, in bytes: those of segments. One that held a giant chunk would keep its memory for ever.
-const KEPT: std::ops::RangeInclusive<usize> = (512 << 10)..=(2 << 20);
-const MAX_SPARE: usize = 8;
+/// Shorter buffers are not worth keeping, in bytes.
+const MIN_LEN: usize = 512 << 10;
+/// All that are kept, in bytes.
+const MAX_SPARE: usize = 12 << 20;
 
 /// Buffers to use again: fresh memory costs a page fault every four KiB, which is more than sealing what is put there.
 #[derive(Clone, Default)]
@@ -18,7 +19,8 @@ impl Spare {
     /// Keeps a buffer, if it is of use.
     pub(crate) fn give(&self, mut buffer: Vec<u8>) {
         let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if KEPT.contains(&buffer.capacity()) && spare.len() < MAX_SPARE {
+        let kept: usize = spare.iter().map(Vec::capacity).sum();
+        if buffer.capacity() >= MIN_LEN && kept + buffer.capacity() <= MAX_SPARE {
             buffer.clear();
             spare.push(buffer);
         }
@@ -74,6 +76,6 @@ mod tests {
         spare.give(Vec::with_capacity(10));
         assert_eq!(spare.take().capacity(), 0);
         (0..100).for_each(|_| spare.give(Vec::with_capacity(1 << 20)));
-        assert_eq!((0..100).filter(|_| spare.take().capacity() > 0).count(), MAX_SPARE);
+        assert_eq!((0..100).filter(|_| spare.take().capacity() > 0).count(), 12);
     }
 }

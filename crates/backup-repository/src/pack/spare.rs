@@ -2,7 +2,7 @@ use bytes::Bytes;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Shorter buffers are not worth keeping, in bytes.
-const MIN_LEN: usize = 512 << 10;
+const MIN_LEN: usize = 1 << 20;
 /// All that are kept, in bytes.
 const MAX_SPARE: usize = 12 << 20;
 

@@ -126,7 +126,9 @@ pub(crate) fn read_file(
     if content_bytes(&entry) != bytes {
         return Ok(Fetched::Failed("its size is not that of what was read".into()));
     }
+    hands.is_torn = true;
     let (content, refs) = describe(hands, &chunks)?;
+    hands.is_torn = false;
     let settled = entry.fingerprint.is_some_and(|f| f.changed_ns.saturating_add(SETTLING_NS) <= started);
     Ok(Fetched::Read { entry: Box::new(entry), content, refs, settled })
 }

@@ -13,7 +13,7 @@ pub(crate) struct Hands<'a> {
     compressor: Compressor,
     segment: PlainSegment,
     buffer: Vec<u8>,
-    /// A chunk was claimed and is not yet where it will be stored. Still so after a panic, it would be missed.
+    /// A chunk or block may be claimed and not yet be where it will be stored. Still so after a panic, it would be missed.
     pub(crate) is_torn: bool,
 }
 

@@ -60,7 +60,13 @@ impl RepositoryIngest {
             let result = result.unwrap_or_else(|_| {
                 Err(Error::new(ErrorKind::Internal, "the metadata thread panicked: please report"))
             });
-            // Nobody listens when the component was given up.
+            // Blocks that others go by may be lost with it, also where nobody listens because the component was given up.
+            if let Err(error) = &result
+                && error.kind() != ErrorKind::Cancelled
+            {
+                let lost = Error::new(error.kind(), "the metadata cannot be stored");
+                thread.failure.set(lost.context("because", error.full_message()));
+            }
             let _ = report.send(result);
         })?;
         let merge = Merge { shared: shared.clone(), previous, pending: None, last_path: None };
@@ -313,28 +319,26 @@ impl Contents for EngineContents {
         let shared = self.shared.clone();
         let for_thread = arrivals.clone();
         self.shared.spawn("push-stream", move || {
+            let mut consumed = None;
             shared.guard(|| {
-                let _ = report.send(consume(&shared, &for_thread, entry, received)?);
+                consumed = Some(consume(&shared, &for_thread, entry, received)?);
                 Ok(())
             });
+            // Where there is none, the failure says why.
+            let _ = consumed.map(|consumed| report.send(consumed));
         })?;
         let pumped = pump(content, buffers).await;
-        let consumed = match done.await {
-            Ok(result) => result,
-            Err(_) => self.shared.failure.check(),
+        let consumed = done.await;
+        self.shared.failure.check()?;
+        let ended = match (pumped, consumed) {
+            (Err(error), _) | (Ok(_), Ok(Err(error))) => Err(error),
+            (Ok(Some(bytes)), Ok(Ok(()))) => Ok(bytes),
+            (Ok(None), _) | (_, Err(_)) => Err(Error::new(ErrorKind::Internal, "a stream ended early")),
         };
-        match (&pumped, &consumed) {
-            (Ok(_), Ok(_)) => {}
-            (Err(error), _) | (_, Err(error)) => arrivals.finish(entry, Fetched::Failed(error.full_message())),
+        if let Err(error) = &ended {
+            arrivals.finish(entry, Fetched::Failed(error.full_message()));
         }
-        match pumped? {
-            Some(bytes) => {
-                consumed?;
-                Ok(bytes)
-            }
-            // The thread stopped taking: its error says why.
-            None => Err(consumed.err().unwrap_or_else(|| Error::new(ErrorKind::Internal, "a stream ended early"))),
-        }
+        ended
     }
 
     async fn unreadable(&self, entry: u64, reason: String) -> Result<()> {
@@ -414,8 +418,10 @@ fn consume(
         shared.observer.event(backup_core::Event::Progress { files: 0, bytes: n as u64 });
         Ok(n)
     });
-    // Also of a stream that broke: what it has claimed is taken for stored by all others.
-    hands.flush()?;
+    if read.is_ok() || is_broken {
+        // Also of a stream that broke: what it has claimed is taken for stored by all others.
+        hands.flush()?;
+    }
     let (chunks, bytes) = match read {
         Err(error) if is_broken => return Ok(Err(error)),
         read => read?,

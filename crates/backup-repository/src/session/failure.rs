@@ -6,7 +6,14 @@ use std::sync::{Mutex, PoisonError};
 #[derive(Default)]
 pub(crate) struct Failure {
     failed: AtomicBool,
-    first: Mutex<Option<Error>>,
+    first: Mutex<Option<First>>,
+}
+
+struct First {
+    /// Until somebody is told.
+    error: Option<Error>,
+    kind: ErrorKind,
+    because: String,
 }
 
 impl Failure {
@@ -14,7 +21,8 @@ impl Failure {
         let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
         // Later errors mostly follow from the first.
         if !self.failed.swap(true, Ordering::SeqCst) {
-            *first = Some(error);
+            let (kind, because) = (error.kind(), error.full_message());
+            *first = Some(First { error: Some(error), kind, because });
         }
     }
 
@@ -23,12 +31,14 @@ impl Failure {
     }
 
     /// # Errors
-    /// The first error, once; afterwards a reference to it.
+    /// The first error; whoever asks later gets one of the same kind that names it.
     pub(crate) fn check(&self) -> Result<()> {
         if !self.is_set() {
             return Ok(());
         }
-        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
-        Err(first.unwrap_or_else(|| Error::new(ErrorKind::Cancelled, "the session failed before")))
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(First { error, kind, because }) = &mut *first else { return Ok(()) };
+        let again = || Error::new(*kind, "the session failed before").context("because", because.as_str());
+        Err(error.take().unwrap_or_else(again))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use backup_testkit::Told;
+use backup_testkit::storage::{FaultPlan, Faulty, Method};
 use std::io::Cursor;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -102,4 +103,25 @@ async fn what_a_stream_that_broke_has_sent_is_stored_for_those_who_send_it_again
             repository.check(CheckOptions::default().with_read(ReadData::All), Arc::new(Silent)).await.unwrap();
         assert!(report.is_clean(), "{breaks}: {report:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_cannot_be_stored_fails_with_what_the_storage_said() {
+    let (place, _) = Place::new().await;
+    let plan = FaultPlan::when(|call| call.method == Method::Finish && call.key.starts_with("packs/"));
+    let full = Arc::new(Faulty::new(place.storage.clone(), plan.with_kind(ErrorKind::NoSpace)));
+    let options = place.options().with_pack_bytes(2 << 20);
+    let repository = Repository::open(full, &place.identity, options).await.unwrap();
+    let mut draft = repository.begin(Spec::new("n", "host"), Arc::new(Silent)).await.unwrap();
+    let mut ingest = draft.component(ComponentSpec::new("dump", SourceDescription::new("memory"))).await.unwrap();
+    let entries = vec![Entry::new(path("dump"), EntryKind::File)];
+    ingest.want(Arc::new(Batch { first: 0, entries })).await.unwrap();
+    let content = Cursor::new(noise(1, 60_000_000));
+    let failed = ingest.contents().stream(0, Box::new(content)).await.unwrap_err();
+    assert_eq!(failed.kind(), ErrorKind::NoSpace, "{failed:?}");
+    let mut outcome = Outcome::default();
+    outcome.fatal = Some("the source was told".into());
+    let failed = draft.accept(ingest, outcome).await.unwrap_err();
+    assert_eq!(failed.kind(), ErrorKind::NoSpace, "{failed:?}");
+    draft.abort().await.unwrap();
 }

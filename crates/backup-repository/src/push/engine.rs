@@ -14,7 +14,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, oneshot};
 
 /// Counts of a push.
 #[derive(Default)]
@@ -50,17 +50,32 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Starts a thread that ends by itself once what it serves has ended or was given up.
+    /// Starts a thread that ends by itself once what it serves has ended or was given up, and gives its answer to come. Where
+    /// there is none, the failure says why.
     ///
     /// # Errors
     /// When there can be no more threads.
-    pub(crate) fn spawn(&self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
-        let thread = std::thread::Builder::new().name(name.into()).spawn(work);
+    pub(crate) fn spawn<T: Send + 'static>(
+        self: &Arc<Self>,
+        name: &str,
+        work: impl FnOnce(&Shared) -> Result<T> + Send + 'static,
+    ) -> Result<oneshot::Receiver<T>> {
+        let (report, answer) = oneshot::channel();
+        let shared = self.clone();
+        let thread = std::thread::Builder::new().name(name.into()).spawn(move || {
+            let mut told = None;
+            shared.guard(|| {
+                told = Some(work(&shared)?);
+                Ok(())
+            });
+            // Nobody listens when the component was given up.
+            let _ = told.map(|told| report.send(told));
+        });
         let thread = thread.map_err(|e| Error::io("cannot start a thread", e))?;
         let mut helpers = self.helpers.lock().unwrap_or_else(PoisonError::into_inner);
         helpers.retain(|helper| !helper.is_finished());
         helpers.push(thread);
-        Ok(())
+        Ok(answer)
     }
 
     /// Of what only the next push would have used: a full or broken cache costs that one its speed, not this one its

@@ -52,22 +52,10 @@ impl RepositoryIngest {
             }
         });
         let (batches, received) = mpsc::channel(BATCHES_AHEAD);
-        let (report, tree) = oneshot::channel();
-        let thread = shared.clone();
-        shared.spawn("push-tree", move || {
-            let result =
-                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| TreeThread::new(&thread, scan).run(received)));
-            let result = result.unwrap_or_else(|_| {
-                Err(Error::new(ErrorKind::Internal, "the metadata thread panicked: please report"))
-            });
-            // Blocks that others go by may be lost with it, also where nobody listens because the component was given up.
-            if let Err(error) = &result
-                && error.kind() != ErrorKind::Cancelled
-            {
-                let lost = Error::new(error.kind(), "the metadata cannot be stored");
-                thread.failure.set(lost.context("because", error.full_message()));
-            }
-            let _ = report.send(result);
+        let tree = shared.spawn("push-tree", move |shared| match TreeThread::new(shared, scan).run(received) {
+            Err(error) if error.kind() == ErrorKind::Cancelled => Ok(Err(error)),
+            // With it blocks may be lost that others go by.
+            tree => tree.map(Ok),
         })?;
         let merge = Merge { shared: shared.clone(), previous, pending: None, last_path: None };
         let open = Mutex::new(Some(Open { batches, current: None }));
@@ -97,10 +85,11 @@ impl RepositoryIngest {
 
     /// The reason why the tree thread took no more.
     async fn lost(&mut self) -> Error {
+        let ended = (&mut self.tree).await;
         if let Err(error) = self.shared.failure.check() {
             return error;
         }
-        match (&mut self.tree).await {
+        match ended {
             Ok(Err(error)) => error,
             _ => Error::new(ErrorKind::Internal, "the metadata thread ended early"),
         }
@@ -315,18 +304,8 @@ impl Contents for EngineContents {
         accept(&arrivals, entry)?;
         let _answered = Answered { arrivals: &arrivals, entry };
         let (buffers, received) = mpsc::channel(STREAM_AHEAD);
-        let (report, done) = oneshot::channel();
-        let shared = self.shared.clone();
         let for_thread = arrivals.clone();
-        self.shared.spawn("push-stream", move || {
-            let mut consumed = None;
-            shared.guard(|| {
-                consumed = Some(consume(&shared, &for_thread, entry, received)?);
-                Ok(())
-            });
-            // Where there is none, the failure says why.
-            let _ = consumed.map(|consumed| report.send(consumed));
-        })?;
+        let done = self.shared.spawn("push-stream", move |shared| consume(shared, &for_thread, entry, received))?;
         let pumped = pump(content, buffers).await;
         let consumed = done.await;
         self.shared.failure.check()?;

@@ -23,6 +23,7 @@ mod retention;
 mod secret;
 mod secret_ref;
 mod source;
+mod spare;
 mod stop;
 mod storage;
 mod template;
@@ -55,6 +56,7 @@ pub use retention::{Decision, Dropped, RetentionPolicy, RetentionReport, Verdict
 pub use secret::Secret;
 pub use secret_ref::SecretRef;
 pub use source::{Capture, Contents, FileOpener, FileReader, FileSink, Restore, Selection, SourceDriver, Supply};
+pub use spare::Spare;
 pub use stop::Stop;
 pub use storage::{
     Capabilities, Key, MAX_KEY_BYTES, MAX_PAGE, ObjectMeta, ObjectWriter, Page, PutMode, PutOptions, Reader,

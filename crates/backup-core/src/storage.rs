@@ -268,26 +268,36 @@ pub trait StorageExt: StorageDriver {
         Ok(content.into())
     }
 
-    /// Exactly the bytes of `range`. The caller bounds its length.
+    /// Exactly the bytes of `range`, in fresh memory. The caller bounds its length.
+    ///
+    /// # Errors
+    /// As [`StorageExt::read_range`].
+    async fn get_range(&self, key: &Key, range: Range<u64>) -> Result<Vec<u8>> {
+        self.read_range(key, range, Vec::new()).await
+    }
+
+    /// Exactly the bytes of `range`, in the memory of `buffer`, whatever that holds: for who reads much. The caller bounds
+    /// the range's length.
     ///
     /// # Errors
     /// `Damaged` when the object ends before the range does; else as [`StorageDriver::get`].
-    async fn get_range(&self, key: &Key, range: Range<u64>) -> Result<Vec<u8>> {
+    async fn read_range(&self, key: &Key, range: Range<u64>, mut buffer: Vec<u8>) -> Result<Vec<u8>> {
         let length = range.end.saturating_sub(range.start);
         let reader = self.get(key, Some(range.clone())).await?;
-        let mut content = Vec::with_capacity(usize::try_from(length).unwrap_or(0).min(64 << 20));
+        buffer.clear();
+        buffer.reserve(usize::try_from(length).unwrap_or(0).min(64 << 20));
         reader
             .take(length)
-            .read_to_end(&mut content)
+            .read_to_end(&mut buffer)
             .await
             .map_err(|e| Error::io("cannot read an object", e).context("key", key))?;
-        if content.len() as u64 != length {
+        if buffer.len() as u64 != length {
             return Err(Error::new(ErrorKind::Damaged, "an object is shorter than it must be")
                 .context("key", key)
                 .context("range", format!("{}..{}", range.start, range.end))
-                .context("got_bytes", content.len()));
+                .context("got_bytes", buffer.len()));
         }
-        Ok(content)
+        Ok(buffer)
     }
 
     /// Every object under a prefix, page after page.

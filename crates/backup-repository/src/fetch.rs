@@ -59,13 +59,13 @@ impl Fetcher {
         Ok(key)
     }
 
-    /// The sealed bytes of neighbouring segments of one pack, from the first's start to the last's end.
+    /// The sealed bytes of neighbouring segments of one pack, from the first's start to the last's end, in `buffer`.
     ///
     /// # Errors
     /// `Damaged` when the pack is not there or too short; else what the storage said.
-    pub(crate) async fn range(&self, pack: &PackName, start: u32, end: u32) -> Result<Vec<u8>> {
-        let key = pack.key()?;
-        self.inner.storage.get_range(&key, u64::from(start)..u64::from(end)).await.map_err(|error| match error.kind() {
+    pub(crate) async fn range(&self, pack: &PackName, start: u32, end: u32, buffer: Vec<u8>) -> Result<Vec<u8>> {
+        let range = u64::from(start)..u64::from(end);
+        self.inner.storage.read_range(&pack.key()?, range, buffer).await.map_err(|error| match error.kind() {
             ErrorKind::NotFound => {
                 Error::new(ErrorKind::Damaged, "a pack is missing").context("pack", pack).source(error)
             }
@@ -78,6 +78,6 @@ impl Fetcher {
     /// # Errors
     /// As [`Fetcher::range`].
     pub(crate) async fn segment(&self, place: &SegmentPlace) -> Result<Vec<u8>> {
-        self.range(&place.pack, place.offset, place.offset.saturating_add(place.sealed_len)).await
+        self.range(&place.pack, place.offset, place.offset.saturating_add(place.sealed_len), Vec::new()).await
     }
 }

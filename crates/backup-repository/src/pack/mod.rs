@@ -5,13 +5,13 @@ mod frame;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzz;
 mod segment;
-mod spare;
 mod stored;
 mod writer;
 
 pub(crate) use footer::{Footer, MAX_FOOTER};
 pub(crate) use frame::{parse_header, parse_trailer};
 pub(crate) use segment::{Compressor, PlainSegment, SegmentPlace, Unpacker};
+
 pub(crate) use stored::{domain_of, read_stored};
 pub(crate) use writer::{FinishedPack, FinishedPacks, PackWriter, PackWriterOptions};
 

@@ -1,8 +1,8 @@
-use super::spare::Spare;
 use crate::crypto::{SealKey, TAG_LEN};
 use crate::format::ids::{ChunkId, Kind, PackName, RepositoryId};
 use crate::format::one_frame;
 use crate::format::record::newer;
+use backup_core::Spare;
 use backup_core::{Error, ErrorKind, Result};
 
 /// A plain segment is shorter than this.

@@ -1,11 +1,11 @@
 use super::footer::{Footer, FooterSegment};
 use super::segment::{Compressor, PlainSegment, SegmentPlace, associated};
-use super::spare::Spare;
 use super::{END_MAGIC, HEADER_LEN, MAGIC};
 use crate::crypto::{IndexKey, Recipient, SealKey, WRAP_KIND, WrappedKey};
 use crate::format::ids::{ChunkId, Kind, PackName, RepositoryId};
 use crate::repository::Inner;
 use crate::session::{Names, outcome_of};
+use backup_core::Spare;
 use backup_core::{Error, ErrorKind, ObjectMeta, PutOptions, Result, StorageDriver};
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -112,7 +112,7 @@ impl PackWriter {
 
     /// An empty segment, with memory of one that was stored if there is one.
     pub(crate) fn segment(&self) -> PlainSegment {
-        PlainSegment { bytes: self.spare.take(), chunks: Vec::new() }
+        PlainSegment { bytes: self.spare.take_empty(), chunks: Vec::new() }
     }
 
     /// Compresses a segment, seals it and sends it on.

@@ -9,7 +9,7 @@ use crate::locate::Locator;
 use crate::meta::{Ranges, Root, Walk};
 use crate::notes;
 use crate::repository::Inner;
-use backup_core::{Backup, Component, Entries, Error, ErrorKind, Observer, Result, Selection, Summary};
+use backup_core::{Backup, Component, Entries, Error, ErrorKind, Observer, Result, Selection, Spare, Summary};
 use std::fmt;
 use std::sync::Arc;
 
@@ -38,8 +38,9 @@ impl RepositoryBackup {
         let fetcher = Arc::new(Fetcher::new(inner.clone()));
         let locator = Arc::new(Locator::open(inner.clone(), observer).await?);
         let blocks = Arc::new(Blocks::new(inner.clone(), fetcher.clone(), locator.clone()));
-        let pool = Pool::start(inner.options.thread_count(), inner.config.repository, &inner.keys.chunk)?;
-        let store = Arc::new(Store { fetcher, locator, blocks, pool, in_flight: Store::budget() });
+        let spare = Spare::default();
+        let pool = Pool::start(inner.options.thread_count(), inner.config.repository, &inner.keys.chunk, &spare)?;
+        let store = Arc::new(Store { fetcher, locator, blocks, pool, in_flight: Store::budget(), spare });
         let components = stored.iter().map(|s| s.component.clone()).collect();
         Ok(RepositoryBackup { summary, components, stored, store })
     }

@@ -3,8 +3,7 @@ use super::plan::{Piece, SegmentWork};
 use crate::crypto::{ChunkKey, SealKey};
 use crate::format::ids::RepositoryId;
 use crate::pack::Unpacker;
-use backup_core::{Batch, Error, ErrorKind, FileSink, Result};
-use bytes::BytesMut;
+use backup_core::{Batch, Error, ErrorKind, FileSink, Result, Spare};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -60,12 +59,13 @@ pub(crate) enum Ended {
 
 /// Work for a thread.
 pub(crate) enum Job {
-    /// A segment to open, and its pieces to write.
-    Segment {
+    /// Segments of one pack to open, each in its own place, and their pieces to write.
+    Segments {
         window: Arc<Window>,
-        work: SegmentWork,
-        key: Arc<SealKey>,
-        sealed: BytesMut,
+        segments: Vec<(SegmentWork, Arc<SealKey>)>,
+        /// Where in the pack `sealed` begins.
+        start: u32,
+        sealed: Vec<u8>,
         _permit: Arc<OwnedSemaphorePermit>,
     },
     /// Entries without content, or that cannot be had: finished at once.
@@ -79,12 +79,12 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    pub(crate) fn start(threads: usize, repository: RepositoryId, key: &ChunkKey) -> Result<Self> {
+    pub(crate) fn start(threads: usize, repository: RepositoryId, key: &ChunkKey, spare: &Spare) -> Result<Self> {
         let (jobs, received) = crossbeam_channel::unbounded();
         let mut pool = Pool { jobs: Some(jobs), threads: Vec::new() };
         for i in 0..threads {
-            let (received, key) = (received.clone(), key.clone());
-            let mut hands = Hands { unpacker: Unpacker::new()?, plain: Vec::new(), repository, key };
+            let (received, key, spare) = (received.clone(), key.clone(), spare.clone());
+            let mut hands = Hands { unpacker: Unpacker::new()?, plain: Vec::new(), repository, key, spare };
             let thread = std::thread::Builder::new()
                 .name(format!("pull-{i}"))
                 .spawn(move || received.iter().for_each(|job| hands.run(job)))
@@ -116,6 +116,7 @@ struct Hands {
     plain: Vec<u8>,
     repository: RepositoryId,
     key: ChunkKey,
+    spare: Spare,
 }
 
 impl Hands {
@@ -127,23 +128,27 @@ impl Hands {
                 }
                 let _ = window.ended.send(Ended::Done);
             }
-            Job::Segment { window, work, key, mut sealed, _permit } => {
-                let place = work.place;
-                let unpacked = std::panic::catch_unwind(AssertUnwindSafe(|| {
-                    self.unpacker.unpack(&self.repository, &key, &place, &mut sealed, &mut self.plain)
-                }));
-                drop(sealed);
-                let unpacked = unpacked.unwrap_or_else(|_| {
-                    Err(Error::new(ErrorKind::Damaged, "opening a segment panicked: please report"))
-                });
-                let ended = match unpacked {
-                    Ok(()) => self.write(&window, work),
-                    Err(error) => Ended::Failed { pieces: work.pieces, error },
-                };
-                // Nobody listens when the pull was given up.
-                let _ = window.ended.send(ended);
+            Job::Segments { window, segments, start, mut sealed, _permit } => {
+                for (work, key) in segments {
+                    let from = work.place.offset.saturating_sub(start) as usize;
+                    let to = from.saturating_add(work.place.sealed_len as usize);
+                    let ended = match self.open(&work, &key, sealed.get_mut(from..to).unwrap_or_default()) {
+                        Ok(()) => self.write(&window, work),
+                        Err(error) => Ended::Failed { pieces: work.pieces, error },
+                    };
+                    // Nobody listens when the pull was given up.
+                    let _ = window.ended.send(ended);
+                }
+                self.spare.give(sealed);
             }
         }
+    }
+
+    fn open(&mut self, work: &SegmentWork, key: &SealKey, sealed: &mut [u8]) -> Result<()> {
+        std::panic::catch_unwind(AssertUnwindSafe(|| {
+            self.unpacker.unpack(&self.repository, key, &work.place, sealed, &mut self.plain)
+        }))
+        .unwrap_or_else(|_| Err(Error::new(ErrorKind::Damaged, "opening a segment panicked: please report")))
     }
 
     fn write(&self, window: &Window, work: SegmentWork) -> Ended {

@@ -9,8 +9,7 @@ use crate::index::Location;
 use crate::locate::Locator;
 use crate::meta::{Content, ListReader, ListStep, content_bytes};
 use async_trait::async_trait;
-use backup_core::{Error, ErrorKind, FileSink, Reader, Result, Supply};
-use bytes::{Bytes, BytesMut};
+use backup_core::{Error, ErrorKind, FileSink, Reader, Result, Spare, Supply};
 use std::collections::HashSet;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,6 +30,8 @@ pub(crate) struct Store {
     pub(crate) blocks: Arc<Blocks>,
     pub(crate) pool: Pool,
     pub(crate) in_flight: Arc<Semaphore>,
+    /// For sealed bytes.
+    pub(crate) spare: Spare,
 }
 
 impl Store {
@@ -296,18 +297,8 @@ impl Run {
         tokio::spawn(async move {
             let mut fetches = vec![fetch];
             while let Some(fetch) = fetches.pop() {
-                match store.fetcher.range(&fetch.pack, fetch.start, fetch.end).await {
-                    Ok(bytes) => {
-                        // Taken apart without copying: each segment is opened in its own place.
-                        let mut bytes = BytesMut::from(Bytes::from(bytes));
-                        let mut at = fetch.start;
-                        for work in fetch.segments {
-                            let _ = bytes.split_to((work.place.offset.saturating_sub(at) as usize).min(bytes.len()));
-                            let sealed = bytes.split_to((work.place.sealed_len as usize).min(bytes.len()));
-                            at = work.place.offset.saturating_add(work.place.sealed_len);
-                            pass_on(&store, &window, work, sealed, &permit);
-                        }
-                    }
+                match store.fetcher.range(&fetch.pack, fetch.start, fetch.end, store.spare.take()).await {
+                    Ok(bytes) => pass_on(&store, &window, fetch, bytes, &permit),
                     // One of them may be said to be where the pack has ended.
                     Err(error) if error.kind() == ErrorKind::Damaged && fetch.segments.len() > 1 => {
                         fetches.extend(fetch.apart());
@@ -327,23 +318,19 @@ impl Run {
     }
 }
 
-/// Gives a segment to a thread.
-fn pass_on(
-    store: &Store,
-    window: &Arc<Window>,
-    work: SegmentWork,
-    sealed: BytesMut,
-    permit: &Arc<OwnedSemaphorePermit>,
-) {
-    let failed = match store.fetcher.key(&work.place.pack, &work.wrapped) {
-        Ok(key) => {
-            let job = Job::Segment { window: window.clone(), work, key, sealed, _permit: permit.clone() };
-            store.pool.send(job).err().map(|error| Ended::Failed { pieces: Vec::new(), error })
+/// Gives what was fetched to a thread.
+fn pass_on(store: &Store, window: &Arc<Window>, fetch: Fetch, sealed: Vec<u8>, permit: &Arc<OwnedSemaphorePermit>) {
+    // Nobody listens when the pull was given up.
+    let failed = |pieces, error| drop(window.ended.send(Ended::Failed { pieces, error }));
+    let mut segments = Vec::with_capacity(fetch.segments.len());
+    for work in fetch.segments {
+        match store.fetcher.key(&work.place.pack, &work.wrapped) {
+            Ok(key) => segments.push((work, key)),
+            Err(error) => failed(work.pieces, error),
         }
-        Err(error) => Some(Ended::Failed { pieces: work.pieces, error }),
-    };
-    if let Some(failed) = failed {
-        // Nobody listens when the pull was given up.
-        let _ = window.ended.send(failed);
+    }
+    let job = Job::Segments { window: window.clone(), segments, start: fetch.start, sealed, _permit: permit.clone() };
+    if let Err(error) = store.pool.send(job) {
+        failed(Vec::new(), error);
     }
 }

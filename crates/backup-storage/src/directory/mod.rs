@@ -20,7 +20,9 @@ mod tests;
 mod writer;
 
 use async_trait::async_trait;
-use backup_core::{Capabilities, Key, ObjectMeta, ObjectWriter, Page, PutOptions, Reader, Result, StorageDriver};
+use backup_core::{
+    Capabilities, Key, ObjectMeta, ObjectWriter, Page, PutOptions, Reader, Result, Spare, StorageDriver,
+};
 use blocking::blocking;
 use root::Root;
 use std::collections::BTreeMap;
@@ -47,6 +49,8 @@ const LEFTOVER_AGE: Duration = Duration::from_secs(3600);
 #[derive(Clone)]
 pub struct Directory {
     root: Arc<Root>,
+    /// Blocks of readers that are done.
+    spare: Spare,
 }
 
 impl Directory {
@@ -74,7 +78,7 @@ impl Directory {
     }
 
     fn open_now(path: &Path) -> Result<Self> {
-        Ok(Directory { root: Arc::new(Root::open(path)?) })
+        Ok(Directory { root: Arc::new(Root::open(path)?), spare: Spare::default() })
     }
 
     /// How many bytes this user can still write.
@@ -128,8 +132,8 @@ impl StorageDriver for Directory {
     }
 
     async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Result<Reader> {
-        let (root, key) = (self.root.clone(), key.clone());
-        blocking(move || reader::open(&root, &key, range)).await
+        let (root, key, spare) = (self.root.clone(), key.clone(), self.spare.clone());
+        blocking(move || reader::open(&root, &key, range, spare)).await
     }
 
     async fn stat(&self, key: &Key) -> Result<ObjectMeta> {

@@ -1,6 +1,6 @@
-use crate::storage::subject::{Subject, pattern};
+use crate::storage::subject::{Subject, expect_kind, pattern};
 use crate::suite::ensure;
-use backup_core::Result;
+use backup_core::{ErrorKind, Result, StorageExt};
 use bytes::Bytes;
 use std::ops::Range;
 
@@ -20,6 +20,13 @@ async fn check(subject: &Subject, content: &Bytes, ranges: &[Range<u64>]) -> Res
             wanted.len()
         );
         ensure!(got == wanted, "{range:?} of {length} bytes gives other bytes");
+        let stale = vec![7; wanted.len() / 2 + 3];
+        let exactly = subject.storage.read_range(&key, range.clone(), stale).await;
+        if wanted.len() as u64 == range.end.saturating_sub(range.start) {
+            ensure!(exactly? == wanted, "{range:?} of {length} bytes, read into a buffer, gives other bytes");
+        } else {
+            expect_kind(ErrorKind::Damaged, &format!("exactly {range:?} of {length} bytes"), exactly)?;
+        }
     }
     Ok(())
 }

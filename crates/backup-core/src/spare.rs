@@ -1,4 +1,5 @@
 use bytes::Bytes;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Shorter buffers are not worth keeping, in bytes.
@@ -7,27 +8,40 @@ const MIN_LEN: usize = 1 << 20;
 const MAX_SPARE: usize = 12 << 20;
 
 /// Buffers to use again: fresh memory costs a page fault every four KiB, which is more than sealing what is put there.
+/// Clones share them.
 #[derive(Clone, Default)]
-pub(crate) struct Spare(Arc<Mutex<Vec<Vec<u8>>>>);
+pub struct Spare(Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl fmt::Debug for Spare {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spare").finish_non_exhaustive()
+    }
+}
 
 impl Spare {
-    /// An empty buffer.
-    pub(crate) fn take(&self) -> Vec<u8> {
+    /// A buffer, with what was left in it.
+    pub fn take(&self) -> Vec<u8> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
+    /// An empty buffer.
+    pub fn take_empty(&self) -> Vec<u8> {
+        let mut buffer = self.take();
+        buffer.clear();
+        buffer
+    }
+
     /// Keeps a buffer, if it is of use.
-    pub(crate) fn give(&self, mut buffer: Vec<u8>) {
+    pub fn give(&self, buffer: Vec<u8>) {
         let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let kept: usize = spare.iter().map(Vec::capacity).sum();
         if buffer.capacity() >= MIN_LEN && kept + buffer.capacity() <= MAX_SPARE {
-            buffer.clear();
             spare.push(buffer);
         }
     }
 
     /// A buffer's bytes for the storage; it comes back when they are not needed any more.
-    pub(crate) fn lend(&self, buffer: Vec<u8>) -> Bytes {
+    pub fn lend(&self, buffer: Vec<u8>) -> Bytes {
         Bytes::from_owner(Lent { buffer, spare: self.clone() })
     }
 }
@@ -65,7 +79,7 @@ mod tests {
         assert_eq!(&part[..], b"ea");
         assert_eq!(spare.take().capacity(), 0, "it is still needed");
         drop(part);
-        let again = spare.take();
+        let again = spare.take_empty();
         assert_eq!((again.as_ptr(), again.len()), (address, 0));
     }
 

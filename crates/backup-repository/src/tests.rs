@@ -1,5 +1,6 @@
 //! What a newer version has written: it is told from what is damaged, and stops nobody for whom it means nothing.
 
+mod names;
 mod place;
 
 pub(crate) use place::{Place, signer, snapshot_as};

@@ -35,7 +35,7 @@ pub(crate) struct RepositoryDraft {
     spec: Spec,
     started: SystemTime,
     clock: Instant,
-    engine: Engine,
+    pub(super) engine: Engine,
     publisher: Arc<tokio::sync::Mutex<Publisher>>,
     checkpoints: Checkpoints,
     /// Components that may not have ended.

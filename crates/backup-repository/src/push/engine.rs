@@ -203,3 +203,66 @@ fn read_job(hands: &mut Hands<'_>, job: &Job) {
     }
     shared.observer.event(Event::Progress { files, bytes });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::batch::{Arrivals, GivenUp};
+    use super::*;
+    use crate::push::begin;
+    use crate::tests::Place;
+    use backup_core::{Batch, Entry, EntryKind, FileOpener, FileReader, Silent, Spec, Wanted};
+    use backup_testkit::memory::{noise, path};
+    use std::io::{Cursor, Read};
+
+    /// Longer than a segment, in bytes.
+    const LEN: u64 = 2 << 20;
+
+    /// A file that can be read, or whose reader panics.
+    #[derive(Clone)]
+    struct File {
+        content: Cursor<Vec<u8>>,
+        panics: bool,
+    }
+
+    impl FileOpener for File {
+        fn open(&self, _: u64) -> Result<Box<dyn FileReader>> {
+            Ok(Box::new(self.clone()))
+        }
+    }
+
+    impl FileReader for File {
+        fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+            assert!(!self.panics, "a defect of the source");
+            Ok(self.content.read(buffer).unwrap())
+        }
+
+        fn finish(self: Box<Self>, listed: &Entry, _: u64) -> Result<Entry> {
+            Ok(listed.clone())
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_panic_costs_the_file_and_where_a_chunk_may_be_lost_with_it_the_push() {
+        let place = Place::new().await;
+        let draft = begin(place.owner().await.0, Spec::new("n", "host"), Arc::new(Silent)).await.unwrap();
+        let shared = draft.engine.shared.clone();
+        // These hands must store what they have claimed themselves. That waits for the storage, which on a thread of the
+        // runtime panics.
+        shared.queue.close();
+        let mut hands = Hands::new(&shared).unwrap();
+        for panics in [true, false] {
+            let mut entry = Entry::new(path("file"), EntryKind::File);
+            entry.size_bytes = Some(LEN);
+            let (batch, wanted) = (Batch { first: 0, entries: vec![entry] }, Wanted(vec![0]));
+            let arrivals = Arc::new(Arrivals::new(Arc::new(batch), &wanted, GivenUp::default()));
+            assert!(arrivals.accept(0));
+            let opener = Arc::new(File { content: Cursor::new(noise(1, LEN as usize)), panics });
+            let _permit = shared.jobs.clone().acquire_owned().await.unwrap();
+            read_job(&mut hands, &Job { arrivals: arrivals.clone(), opener, entries: wanted.0, _permit });
+            let fetched = arrivals.wait();
+            assert!(matches!(fetched.as_slice(), [Some(Fetched::Failed(reason))] if reason.contains("panicked")));
+            assert_eq!(shared.failure.is_set(), !panics);
+        }
+        assert_eq!(shared.failure.check().unwrap_err().kind(), ErrorKind::Internal);
+    }
+}

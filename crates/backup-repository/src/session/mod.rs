@@ -29,5 +29,7 @@ pub(crate) use live::{LiveSession, Names, outcome_of, voided};
 pub(crate) use objects::{SessionInfo, Sessions};
 pub(crate) use objects::{create, create_record, discard, is_valid, key_of, occupant, read_signed, session_of_void};
 pub(crate) use records::condemned;
+#[cfg(test)]
+pub(crate) use records::record_of;
 pub(crate) use runs::{blocking, write_run};
 pub(crate) use upkeep::Upkeep;

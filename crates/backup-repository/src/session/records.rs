@@ -28,7 +28,7 @@ pub(crate) async fn condemned(inner: &Inner, grace: Duration, now: Option<System
 async fn list(inner: &Inner, grace: Duration, now: Option<SystemTime>) -> Result<Vec<Record>> {
     let mut records: BTreeMap<SessionId, Record> = BTreeMap::new();
     for (key, meta) in inner.storage.list_all("condemned/").await? {
-        let Some((name, part)) = split(&key) else { continue };
+        let Some((name, part)) = record_of(&key) else { continue };
         let blank = || Record { name, names: None, waits: None, gone: None, is_graced: false };
         let record = records.entry(name).or_insert_with(blank);
         match part {
@@ -49,7 +49,7 @@ async fn read_sessions(inner: &Inner, kind: RecordKind, key: &Key) -> Result<Vec
 }
 
 /// Record and part (`""`, `waits`, `gone`) that a key names.
-fn split(key: &Key) -> Option<(SessionId, &'static str)> {
+pub(crate) fn record_of(key: &Key) -> Option<(SessionId, &'static str)> {
     let name = key.as_str().strip_prefix("condemned/")?;
     let (session, part) = match name.split_once('.') {
         None => (name, ""),
@@ -58,47 +58,4 @@ fn split(key: &Key) -> Option<(SessionId, &'static str)> {
         Some(_) => return None,
     };
     Some((SessionId::from_hex(session).ok()?, part))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::split;
-    use crate::format::ids::{PackName, RunName};
-    use crate::format::snapshot::snapshot_of;
-    use crate::session::{session_of, session_of_void};
-    use crate::{keys, notes};
-    use backup_core::Key;
-
-    #[test]
-    fn an_object_has_one_name() {
-        let names = |key: &Key| {
-            let is_stored = PackName::from_key(key).is_some() || RunName::from_key(key).is_some();
-            let is_session = session_of(key).is_some() || snapshot_of(key).is_some() || session_of_void(key).is_some();
-            let is_signed = keys::kind_of(key).is_some() || notes::kind_of(key).is_some() || split(key).is_some();
-            is_stored || is_session || is_signed
-        };
-        let (id, capitals) = ("ab".repeat(16), "AB".repeat(16));
-        for name in [
-            "condemned/{}",
-            "condemned/{}.waits",
-            "condemned/{}.gone",
-            "index/{}-7",
-            "index/{}.void",
-            "notes/{}/7",
-            "notes/{}/forgotten",
-            "packs/ab/{}-7",
-            "sessions/{}/7",
-            "sessions/{}/end",
-            "snapshots/{}",
-            "receipts/7",
-            "keys/identity/7",
-        ] {
-            let own = name.replace("{}", &id);
-            assert!(names(&Key::new(&own).unwrap()), "{own}");
-            let others = [name.replace("{}", &capitals), own.replace('7', "07"), own.replace('7', "+7")];
-            for other in others.iter().filter(|other| **other != own) {
-                assert!(!names(&Key::new(other).unwrap()), "{other}");
-            }
-        }
-    }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use backup_testkit::Told;
-use backup_testkit::storage::{FaultPlan, Faulty, Method};
+use backup_testkit::storage::{Call, FaultPlan, Faulty, Method};
 use std::io::Cursor;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -124,4 +124,33 @@ async fn a_stream_that_cannot_be_stored_fails_with_what_the_storage_said() {
     let failed = draft.accept(ingest, outcome).await.unwrap_err();
     assert_eq!(failed.kind(), ErrorKind::NoSpace, "{failed:?}");
     draft.abort().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blocks_of_a_component_that_was_given_up_are_stored_or_fail_the_push() {
+    for fails_before in [false, true] {
+        let (place, _) = Place::new().await;
+        // A pack's first write is its header.
+        let writes = AtomicU64::new(0);
+        let is_write = |call: &Call<'_>| call.method == Method::Write && call.key.starts_with("packs/");
+        let plan = FaultPlan::when(move |call| is_write(call) && writes.fetch_add(1, Ordering::SeqCst) > 0);
+        let full = Arc::new(Faulty::new(place.storage.clone(), plan.with_kind(ErrorKind::NoSpace)));
+        let repository = Repository::open(full.clone(), &place.identity, place.options()).await.unwrap();
+        let mut draft = repository.begin(Spec::new("n", "host"), Arc::new(Silent)).await.unwrap();
+        let mut ingest = draft.component(ComponentSpec::new("files", SourceDescription::new("memory"))).await.unwrap();
+        // Of directories there is metadata only: less than a segment of it, or so much that the open pack has failed.
+        let mut first = 0;
+        while if fails_before { full.failed() == 0 } else { first < 8192 } {
+            let directory = |i: u64| Entry::new(path(&format!("{i:06}")), EntryKind::Directory);
+            let entries: Vec<_> = (first..first + 1024).map(directory).collect();
+            ingest.want(Arc::new(Batch { first, entries })).await.unwrap();
+            first += 1024;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(full.failed() > 0, fails_before);
+        drop(ingest);
+        let failed = draft.commit().await.map(drop).unwrap_err();
+        assert_eq!(failed.kind(), ErrorKind::NoSpace, "{failed:?}");
+        assert!(repository.list().await.unwrap().is_empty());
+    }
 }

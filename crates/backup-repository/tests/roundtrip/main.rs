@@ -9,6 +9,7 @@ mod given_up;
 mod overtaken;
 #[path = "../common/place.rs"]
 mod place;
+mod unreadable;
 
 use backup_core::*;
 use backup_repository::*;

@@ -1,6 +1,6 @@
 //! What goes into a repository comes out of it.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "these are tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "these are tests")]
 
 mod ahead;
 mod damage;

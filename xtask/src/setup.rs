@@ -12,6 +12,9 @@ use crate::workspace::Workspace;
 const PROGRAMS: &[(&[&str], &str)] = &[
     (&["setfacl", "--version"], "acl"),
     (&["setfattr", "--version"], "attr"),
+    (&["age", "--version"], "age"),
+    (&["zstd", "--version"], "zstd"),
+    (&["b3sum", "--version"], "b3sum"),
     (&["python3", "--version"], "python3"),
     (&["python3", "-c", "import ensurepip, venv"], "python3-venv"),
 ];

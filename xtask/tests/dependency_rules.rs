@@ -11,17 +11,19 @@ use serde_json::{Value, json};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("backup-core", &[]),
     ("backup-repository", &["backup-core"]),
+    ("backup-archive", &["backup-core"]),
     ("backup-drivers", &["backup-core"]),
     ("backup-storage", &["backup-core"]),
     ("backup-testkit", &["backup-core"]),
-    ("backup-cli", &["backup-core", "backup-repository", "backup-drivers", "backup-storage"]),
+    ("backup-cli", &["backup-core", "backup-repository", "backup-archive", "backup-drivers", "backup-storage"]),
     ("backup-benches", &[]),
     ("backup-examples", &["backup-core", "backup-repository", "backup-drivers", "backup-storage"]),
     ("xtask", &[]),
 ];
 
-/// What tests and examples of a package may import besides: the suites, and a storage to run on. The core's may not.
-const TESTS_MAY_IMPORT: &[&str] = &["backup-testkit", "backup-storage"];
+/// What tests and examples of a package may import besides: the suites, a storage to run on, and files to push. The core's
+/// may not.
+const TESTS_MAY_IMPORT: &[&str] = &["backup-testkit", "backup-storage", "backup-drivers"];
 
 /// Crates of a front end: no library may have them.
 const FRONT_END_ONLY: &[&str] =

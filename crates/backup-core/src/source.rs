@@ -90,6 +90,10 @@ pub trait FileOpener: Send + Sync {
 
 /// One open file: data bytes in order, holes left out.
 pub trait FileReader: Send {
+    /// The entry as it was opened, with size and holes, for who must tell them before the content: what `finish` gives if
+    /// nothing changes meanwhile. No more bytes than that are read. `listed` is the entry as `list` gave it.
+    fn opened(&mut self, listed: &Entry) -> Entry;
+
     /// Reads some data bytes; 0 at the end.
     ///
     /// # Errors

@@ -1,9 +1,9 @@
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Result;
-use crate::place::{chosen, open};
+use crate::place::{chosen, open_any};
 use crate::screen::{Screen, counted};
-use backup_core::{Catalogue, CheckOptions, Finding, ReadData, Report};
+use backup_core::{CheckOptions, Finding, ReadData, Report};
 use clap::Args;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -20,10 +20,10 @@ pub(crate) struct Check {
 
 impl Check {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit> {
-        let repository = open(&context.settings, &chosen(context)?).await?;
+        let opened = open_any(&context.settings, &chosen(context)?).await?;
         let options = CheckOptions::default().with_read(self.read_data.unwrap_or_default());
         let progress = context.screen().progress();
-        let report = repository.check(options, progress.clone()).await;
+        let report = opened.catalogue().check(options, progress.clone()).await;
         progress.end();
         let report = report?;
         show(context.screen(), &report, self.read_data == Some(ReadData::All))?;

@@ -6,7 +6,7 @@ use crate::failure::{Failure, Result};
 use crate::listing::Listing;
 use crate::screen::{Out, Screen, local_time, tame};
 use crate::snapshots::{Snapshots, short};
-use backup_core::{Backup, Catalogue, Component, Entry, Selection, Summary};
+use backup_core::{Backup, Component, Entry, Selection, Summary};
 use clap::Args;
 use globset::{GlobBuilder, GlobMatcher};
 use serde::Serialize;
@@ -53,7 +53,7 @@ impl Find {
             let id = short(&snapshot.id, ids());
             let heading = format!("{id} {} {}", local_time(snapshot.time), tame(&snapshot.name));
             found.snapshot = Some((snapshot, Some(heading)));
-            let backup = snapshots.repository.open(&snapshot.id).await?;
+            let backup = snapshots.catalogue().open(&snapshot.id).await?;
             for (number, component) in backup.components().iter().enumerate() {
                 exit = exit.and(found.search(&*backup, number, component, &pattern).await?);
             }
@@ -72,7 +72,7 @@ impl Find {
         }
         let mut named = Vec::new();
         for id in snapshots.resolve_all(&self.snapshots).await? {
-            named.push(snapshots.repository.summary(&id).await?);
+            named.push(snapshots.summary(&id).await?);
         }
         Ok(named)
     }

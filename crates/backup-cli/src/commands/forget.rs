@@ -1,10 +1,10 @@
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
-use crate::place::{chosen, open};
+use crate::place::{Opened, chosen, open};
 use crate::screen::tame;
 use crate::snapshots::Snapshots;
-use backup_core::{BackupId, Catalogue, ErrorKind};
+use backup_core::{BackupId, ErrorKind};
 use backup_repository::Repository;
 use clap::Args;
 use serde_json::json;
@@ -39,7 +39,7 @@ impl Forget {
         let snapshots = Snapshots::open(context).await?;
         let mut chosen = Vec::new();
         for id in snapshots.resolve_all(&self.snapshots).await? {
-            match snapshots.repository.summary(&id).await {
+            match snapshots.summary(&id).await {
                 Ok(snapshot) => chosen.push((id, Some(snapshot))),
                 // What cannot be read, or only by a newer version, goes by its whole id; what is not there is told by forget.
                 Err(error)
@@ -59,12 +59,14 @@ impl Forget {
             return Err(Failure::new(Exit::NoAccess, format!("the snapshot {title} is held"))
                 .hint(format!("`backup release {}` lets it go", held.id)));
         }
-        if !self.dry_run {
-            record_receipts(context, &snapshots.repository).await;
+        if !self.dry_run
+            && let Opened::Repository(repository) = &snapshots.place
+        {
+            record_receipts(context, repository).await;
         }
         for (id, snapshot) in chosen {
             if !self.dry_run {
-                let forgotten = snapshots.repository.forget(&id).await;
+                let forgotten = snapshots.catalogue().forget(&id).await;
                 forgotten.map_err(|error| Failure::from(error).hint_on(Exit::NoAccess, HINT))?;
             }
             let title = match snapshot {

@@ -51,10 +51,10 @@ pub(super) fn is_untouched(location: &Location) -> Result<bool> {
 }
 
 /// A folder with other things in it is no place for a repository: a mistyped path, most of the time.
-fn refuse_other_content(location: &Location) -> Result<()> {
+pub(super) fn refuse_other_content(location: &Location) -> Result<()> {
     let names = names(location)?;
     // With a config it is a repository: making it says so better than we could here.
-    let is_repository = names.iter().any(|name| name == "config");
+    let is_repository = names.iter().any(|name| name == "config" || name == "archives.json");
     match names.iter().find(|name| !HARMLESS.iter().any(|other| name == other)) {
         Some(other) if !is_repository => {
             Err(Failure::new(Exit::Failed, format!("the folder {location} is not empty: it holds {}", other.display()))

@@ -1,11 +1,13 @@
+use super::archives::{is_archives, no_repository};
 use super::create::{Created, create, is_untouched};
 use super::key::{HINT, Way, ask, ways};
 use super::{Location, cache};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::settings::Settings;
-use backup_core::{Error, ErrorKind};
+use backup_core::{Error, ErrorKind, StorageDriver};
 use backup_repository::{OwnerIdentity, Repository, RepositoryOptions};
+use std::sync::Arc;
 
 /// The one repository that a command works on. When it is the default one, that is said first of all.
 pub(crate) fn chosen(context: &Context) -> Result<Location> {
@@ -22,6 +24,17 @@ pub(crate) fn chosen(context: &Context) -> Result<Location> {
 /// Opens a repository.
 pub(crate) async fn open(settings: &Settings, location: &Location) -> Result<Repository> {
     let storage = location.storage().await?;
+    if is_archives(&storage).await? {
+        return Err(no_repository(location));
+    }
+    open_repository(settings, location, storage).await
+}
+
+pub(super) async fn open_repository(
+    settings: &Settings,
+    location: &Location,
+    storage: Arc<dyn StorageDriver>,
+) -> Result<Repository> {
     let options = options(settings);
     let mut refused = Error::new(ErrorKind::AccessDenied, "nothing opens the repository");
     for way in ways(settings)? {

@@ -8,6 +8,7 @@
     reason = "these are tests"
 )]
 
+mod archives;
 mod changes;
 mod disks;
 mod docs;

@@ -69,6 +69,10 @@ impl FileReader for Open {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         std::io::Read::read(&mut self.0, buffer).map_err(|e| Error::io("read", e))
     }
+    fn opened(&mut self, listed: &Entry) -> Entry {
+        listed.clone()
+    }
+
     fn finish(self: Box<Self>, listed: &Entry, _: u64) -> Result<Entry> {
         Ok(listed.clone())
     }

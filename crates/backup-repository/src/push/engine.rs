@@ -231,6 +231,10 @@ mod tests {
     }
 
     impl FileReader for File {
+        fn opened(&mut self, listed: &Entry) -> Entry {
+            listed.clone()
+        }
+
         fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
             assert!(!self.panics, "a defect of the source");
             Ok(self.content.read(buffer).unwrap())

@@ -120,6 +120,10 @@ impl FileReader for Content {
         std::io::Read::read(&mut self.0, buffer).map_err(|e| Error::io("cannot read", e))
     }
 
+    fn opened(&mut self, listed: &Entry) -> Entry {
+        listed.clone()
+    }
+
     fn finish(self: Box<Self>, listed: &Entry, _read_bytes: u64) -> Result<Entry> {
         Ok(listed.clone())
     }

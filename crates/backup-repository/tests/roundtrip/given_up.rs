@@ -30,6 +30,10 @@ impl FileReader for Endless {
         Ok(if self.ends.load(Ordering::SeqCst) { 0 } else { buffer.len() })
     }
 
+    fn opened(&mut self, listed: &Entry) -> Entry {
+        listed.clone()
+    }
+
     fn finish(self: Box<Self>, listed: &Entry, _: u64) -> Result<Entry> {
         Ok(listed.clone())
     }

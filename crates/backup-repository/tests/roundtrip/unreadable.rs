@@ -45,6 +45,10 @@ impl FileOpener for Flawed {
 }
 
 impl FileReader for FlawedFile {
+    fn opened(&mut self, listed: &Entry) -> Entry {
+        listed.clone()
+    }
+
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         match self.flaw {
             Some(Flaw::Midway) if self.content.position() > 0 => Err(gone()),

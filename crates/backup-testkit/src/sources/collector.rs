@@ -40,6 +40,7 @@ impl Collector {
         let listed = self.listed(number)?;
         let read = || -> Result<(Entry, Vec<u8>)> {
             let mut reader = opener.open(number)?;
+            let opened = reader.opened(listed);
             // Odd, so that pieces and holes do not end together.
             let mut buffer = vec![0; 40_961];
             let mut content = Vec::new();
@@ -51,6 +52,10 @@ impl Collector {
                 }
             }
             let entry = reader.finish(listed, content.len() as u64)?;
+            let told = (&opened.metadata, opened.size_bytes, &opened.holes);
+            if !entry.changed_while_read && told != (&entry.metadata, entry.size_bytes, &entry.holes) {
+                return Err(Error::new(ErrorKind::InvalidInput, "it was told otherwise when it was opened"));
+            }
             Ok((entry, content))
         };
         match read() {

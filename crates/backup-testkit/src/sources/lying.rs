@@ -193,6 +193,10 @@ impl FileReader for CuttingReader {
         Ok(got)
     }
 
+    fn opened(&mut self, listed: &Entry) -> Entry {
+        self.inner.opened(listed)
+    }
+
     fn finish(self: Box<Self>, listed: &Entry, _: u64) -> Result<Entry> {
         let mut entry = listed.clone();
         entry.changed_while_read = false;

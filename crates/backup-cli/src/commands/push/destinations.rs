@@ -2,10 +2,9 @@ use super::sources::{Sources, same_disk};
 use crate::commands::init::announce;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::place::{Location, open, open_or_create};
+use crate::place::{Location, Opened, open_any, open_or_create};
 use backup_core::Target;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 /// Where a push goes to.
 #[derive(Debug)]
@@ -34,14 +33,12 @@ impl Destinations {
         let mut destinations = Destinations { locations: locations.clone(), targets: Vec::new(), failed: Vec::new() };
         for location in locations {
             let opened = if location.is_default {
-                default(context, &location, sources).await
+                default(context, &location, sources).await.map(Opened::Repository)
             } else {
-                open(&context.settings, &location).await
+                open_any(&context.settings, &location).await
             };
             match opened {
-                Ok(repository) => {
-                    destinations.targets.push(Target::new(location.to_string(), Arc::new(repository)));
-                }
+                Ok(opened) => destinations.targets.push(Target::new(location.to_string(), opened.destination())),
                 Err(failure) => destinations.failed.push((location, failure)),
             }
         }

@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::listing::Listing;
-use crate::place::{Location, open};
+use crate::place::{Location, Opened, open_any};
 use crate::screen::{Progress, Screen, bytes, count};
 use crate::snapshots;
 use backup_core::{Backup, Batch, Capture, Catalogue, Connection, Entry, ErrorKind, Selection, SourceDriver, Spec};
@@ -58,7 +58,10 @@ pub(super) async fn run(context: &Context, sources: &Sources, places: &[Location
 }
 
 async fn previous(context: &Context, location: &Location, spec: &Spec) -> Result<Option<Box<dyn Backup>>> {
-    let repository = open(&context.settings, location).await?;
+    let Opened::Repository(repository) = open_any(&context.settings, location).await? else {
+        // An archive takes everything.
+        return Ok(None);
+    };
     let names = repository.names().await?;
     snapshots::warn_of(context, &names.missing);
     match names.resolve(&format!("latest:{}", spec.name)).await {

@@ -53,6 +53,8 @@ pub(crate) struct OpenFile {
     position: u64,
     /// How many bytes were given out.
     given: u64,
+    /// Once it was asked for.
+    metadata: Option<Metadata>,
     with: Arc<OpenWith>,
 }
 
@@ -82,7 +84,7 @@ impl OpenFile {
             let _ = fadvise(&file, 0, None, Advice::Sequential);
         }
         let holes = holes::find(file.as_fd(), &opened);
-        Ok(OpenFile { file, opened, holes, next_hole: 0, position: 0, given: 0, with: with.clone() })
+        Ok(OpenFile { file, opened, holes, next_hole: 0, position: 0, given: 0, metadata: None, with: with.clone() })
     }
 
     /// Skips a hole that begins where reading stands, and says where the next one begins.
@@ -97,17 +99,31 @@ impl OpenFile {
         self.opened.size
     }
 
-    fn metadata(&self, listed: &Entry) -> Metadata {
+    fn metadata(&mut self, listed: &Entry) -> Metadata {
+        if let Some(metadata) = &self.metadata {
+            return metadata.clone();
+        }
         let (xattrs, problem) = Holder::Open(self.file.as_fd()).read();
         if let Some(errno) = problem {
             let what = "cannot read its extended attributes";
             self.with.report.fail(listed.path.clone(), format!("{what}: {}", reason(errno)));
         }
-        self.with.metadata(&self.opened, xattrs, Some(&listed.metadata))
+        let metadata = self.with.metadata(&self.opened, xattrs, Some(&listed.metadata));
+        self.metadata = Some(metadata.clone());
+        metadata
     }
 }
 
 impl FileReader for OpenFile {
+    fn opened(&mut self, listed: &Entry) -> Entry {
+        let mut entry = Entry::new(listed.path.clone(), listed.kind.clone());
+        entry.metadata = self.metadata(listed);
+        entry.size_bytes = Some(self.opened.size);
+        entry.link_group = listed.link_group;
+        entry.holes.clone_from(&self.holes);
+        entry
+    }
+
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let end = self.data_end();
         let left = usize::try_from(end.saturating_sub(self.position)).unwrap_or(usize::MAX).min(buffer.len());
@@ -122,7 +138,7 @@ impl FileReader for OpenFile {
         Ok(got)
     }
 
-    fn finish(self: Box<Self>, listed: &Entry, read_bytes: u64) -> Result<Entry> {
+    fn finish(mut self: Box<Self>, listed: &Entry, read_bytes: u64) -> Result<Entry> {
         if read_bytes != self.given {
             return Err(defect("not all that was read arrived"));
         }

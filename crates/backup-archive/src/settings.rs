@@ -1,0 +1,270 @@
+use crate::layers::{Age, Gzip, Zstd};
+use crate::push::Frames;
+use backup_core::{Error, ErrorKind, Layers, NameTemplate, Result, Secret};
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+const FORMAT: &str = "backup-archives/1";
+/// How the index is compressed, whatever the archive is.
+const INDEX_LEVEL: i32 = 3;
+
+/// How the archives of a folder are named, compressed and encrypted: `archives.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArchiveSettings {
+    format: String,
+    template: String,
+    time_zone: Option<String>,
+    when_taken: WhenTaken,
+    compress: String,
+    encrypt: Encryption,
+}
+
+/// What becomes of a backup whose name is taken. Nothing is ever overwritten.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WhenTaken {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// It gets `-2`, `-3`, … behind its name.
+    Number,
+}
+
+/// How archives are encrypted.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Encryption {
+    /// Not at all.
+    None,
+    /// With a passphrase that is asked for at each push.
+    Passphrase,
+    /// To age recipients: `age1…`, or SSH public keys.
+    Recipients(Vec<String>),
+}
+
+/// How archives are compressed: `zstd:LEVEL`, `gzip:LEVEL`, `none`.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// With zstd at a level from 1 to 22.
+    Zstd(i32),
+    /// With gzip at a level from 1 to 9.
+    Gzip(u32),
+}
+
+impl FromStr for Compression {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let wrong = || {
+            Error::new(
+                ErrorKind::InvalidInput,
+                "a compression is `zstd:1` to `zstd:22`, `gzip:1` to `gzip:9`, or `none`",
+            )
+            .context("compression", text)
+        };
+        let (name, level) = text.split_once(':').map_or((text, None), |(name, level)| (name, Some(level)));
+        let level = level.map(|level| level.parse::<u32>().map_err(|_| wrong())).transpose()?;
+        match (name, level) {
+            ("none", None) => Ok(Compression::None),
+            ("zstd", level) if (1..=22).contains(&level.unwrap_or(3)) => {
+                Ok(Compression::Zstd(level.unwrap_or(3) as i32))
+            }
+            ("gzip", level) if (1..=9).contains(&level.unwrap_or(6)) => Ok(Compression::Gzip(level.unwrap_or(6))),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Compression::None => f.write_str("none"),
+            Compression::Zstd(level) => write!(f, "zstd:{level}"),
+            Compression::Gzip(level) => write!(f, "gzip:{level}"),
+        }
+    }
+}
+
+impl ArchiveSettings {
+    /// Archives named `{name}_{date:%Y%m%d}`, compressed with zstd at level 3, dated in UTC.
+    pub fn new(encrypt: Encryption) -> Self {
+        ArchiveSettings {
+            format: FORMAT.to_owned(),
+            template: "{name}_{date:%Y%m%d}".to_owned(),
+            time_zone: None,
+            when_taken: WhenTaken::default(),
+            compress: Compression::Zstd(3).to_string(),
+            encrypt,
+        }
+    }
+
+    /// Sets how archives are named.
+    #[must_use]
+    pub fn with_template(mut self, template: &NameTemplate) -> Self {
+        self.template = template.to_string();
+        self
+    }
+
+    /// Sets the zone (`Europe/Berlin`) of the dates in names.
+    #[must_use]
+    pub fn with_time_zone(mut self, zone: impl Into<String>) -> Self {
+        self.time_zone = Some(zone.into());
+        self
+    }
+
+    /// Sets what becomes of a backup whose name is taken.
+    #[must_use]
+    pub fn with_when_taken(mut self, when_taken: WhenTaken) -> Self {
+        self.when_taken = when_taken;
+        self
+    }
+
+    /// Sets how archives are compressed.
+    #[must_use]
+    pub fn with_compression(mut self, compress: Compression) -> Self {
+        self.compress = compress.to_string();
+        self
+    }
+
+    /// How archives are encrypted.
+    pub fn encryption(&self) -> &Encryption {
+        &self.encrypt
+    }
+
+    pub(crate) fn when_taken(&self) -> WhenTaken {
+        self.when_taken
+    }
+
+    pub(crate) fn template(&self) -> Result<NameTemplate> {
+        self.template.parse()
+    }
+
+    pub(crate) fn zone(&self) -> Result<TimeZone> {
+        let Some(name) = &self.time_zone else { return Ok(TimeZone::UTC) };
+        TimeZone::get(name).map_err(|e| {
+            Error::new(ErrorKind::InvalidInput, "this system does not know the time zone")
+                .context("zone", name)
+                .source(e)
+        })
+    }
+
+    /// Whether all of it makes sense.
+    ///
+    /// # Errors
+    /// `InvalidInput`.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.template()?;
+        self.zone()?;
+        self.compress.parse::<Compression>()?;
+        if let Encryption::Recipients(recipients) = &self.encrypt {
+            Age::to(recipients)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>> {
+        let failed = |e| Error::new(ErrorKind::Internal, "settings cannot be written").source(e);
+        let mut text = serde_json::to_vec_pretty(self).map_err(failed)?;
+        text.push(b'\n');
+        Ok(text)
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let settings: ArchiveSettings = serde_json::from_slice(bytes)
+            .map_err(|e| Error::new(ErrorKind::Damaged, "the folder's settings make no sense").source(e))?;
+        if settings.format != FORMAT {
+            let error = Error::new(ErrorKind::Unsupported, "the folder is of a later version");
+            return Err(error.context("format", settings.format));
+        }
+        settings.check()?;
+        Ok(settings)
+    }
+
+    pub(crate) fn packing(&self, passphrase: Option<&Secret>) -> Result<Packing> {
+        let encrypt = match (&self.encrypt, passphrase) {
+            (Encryption::None, _) => None,
+            (Encryption::Recipients(recipients), _) => Some(Age::to(recipients)?),
+            (Encryption::Passphrase, Some(passphrase)) => Some(Age::with_passphrase(passphrase)?),
+            (Encryption::Passphrase, None) => {
+                let what = "archives here are encrypted with a passphrase, and none was given";
+                return Err(Error::new(ErrorKind::AccessDenied, what));
+            }
+        };
+        Ok(Packing { compress: self.compress.parse()?, encrypt })
+    }
+}
+
+/// How objects are made.
+#[derive(Clone)]
+pub(crate) struct Packing {
+    compress: Compression,
+    encrypt: Option<Age>,
+}
+
+impl Packing {
+    pub(crate) fn for_archive(&self) -> (Layers, Frames) {
+        let (layers, frames) = match self.compress {
+            Compression::None => (Layers::new(), Frames::Pieces),
+            Compression::Zstd(level) => {
+                let lengths = Default::default();
+                (
+                    Layers::new().then(Arc::new(Zstd::new(level).with_frames(Clone::clone(&lengths)))),
+                    Frames::Told(lengths),
+                )
+            }
+            Compression::Gzip(level) => {
+                let lengths = Default::default();
+                (
+                    Layers::new().then(Arc::new(Gzip::new(level).with_frames(Clone::clone(&lengths)))),
+                    Frames::Told(lengths),
+                )
+            }
+        };
+        (self.encrypted(layers), frames)
+    }
+
+    pub(crate) fn for_index(&self) -> Layers {
+        self.encrypted(Layers::new().then(Arc::new(Zstd::new(INDEX_LEVEL))))
+    }
+
+    fn encrypted(&self, layers: Layers) -> Layers {
+        match &self.encrypt {
+            Some(age) => layers.then(Arc::new(age.clone())),
+            None => layers,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compressions_are_words() {
+        for word in ["none", "zstd:1", "zstd:22", "gzip:9"] {
+            assert_eq!(word.parse::<Compression>().unwrap().to_string(), word);
+        }
+        assert_eq!("zstd".parse::<Compression>().unwrap(), Compression::Zstd(3));
+        for word in ["", "zstd:0", "zstd:23", "gzip:0", "none:1", "lz4", "zstd:x"] {
+            assert_eq!(word.parse::<Compression>().unwrap_err().kind(), ErrorKind::InvalidInput, "{word}");
+        }
+    }
+
+    #[test]
+    fn settings_come_back_and_are_checked() {
+        let settings = ArchiveSettings::new(Encryption::None).with_time_zone("Europe/Berlin");
+        assert_eq!(ArchiveSettings::from_bytes(&settings.to_bytes().unwrap()).unwrap(), settings);
+        let wrong = ArchiveSettings::new(Encryption::Recipients(vec!["age1x".into()]));
+        assert!(ArchiveSettings::from_bytes(&wrong.to_bytes().unwrap()).is_err());
+        let wrong = ArchiveSettings::new(Encryption::None).with_time_zone("Europe/Atlantis");
+        assert!(ArchiveSettings::from_bytes(&wrong.to_bytes().unwrap()).is_err());
+        assert_eq!(ArchiveSettings::from_bytes(b"{}").unwrap_err().kind(), ErrorKind::Damaged);
+    }
+}

@@ -1,6 +1,6 @@
 use crate::folder::{ArchiveFolder, held_archive, manifest_key};
 use crate::manifest::{Manifest, SUFFIX, Stored};
-use crate::names::owner;
+use crate::names::{extension_of, objects_of, owner};
 use crate::pull::ArchiveBackup;
 use async_trait::async_trait;
 use backup_core::{
@@ -141,7 +141,7 @@ impl ArchiveFolder {
             match manifest {
                 // It went meanwhile.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) if !matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Unsupported) => {
+                Err(error) if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Cancelled) => {
                     return Err(error);
                 }
                 // Somebody else's.
@@ -153,23 +153,22 @@ impl ArchiveFolder {
         Ok((objects, manifests))
     }
 
-    /// What is left of an archive without a readable manifest: what shares its name with an index, and ends like it.
+    /// What is left of an archive without a readable manifest: what is named as this folder names its objects, and no other
+    /// archive's.
     async fn leftovers(&self, id: &BackupId) -> Result<Vec<Key>> {
+        let packing = self.settings.extensions();
+        let is_left = |key: &Key| {
+            let Some(extension) = extension_of(key.as_str(), id) else { return false };
+            let is_stream =
+                extension.strip_suffix(&packing.archive).is_some_and(|name| !name.is_empty() && !name.contains('.'));
+            extension == format!("index{}", packing.index)
+                || extension == format!("tar{}", packing.archive)
+                // Without anything behind it, it may be anybody's.
+                || (is_stream && !packing.archive.is_empty())
+        };
         let objects = self.storage.list_all(&format!("{id}.")).await?;
-        let index = format!("{id}.index.zst");
-        let Some(encrypted) = objects.iter().find_map(|(key, _)| key.as_str().strip_prefix(&index)).map(str::to_owned)
-        else {
-            return Ok(Vec::new());
-        };
-        let is_ours = |key: &Key| {
-            let parts: Vec<&str> = key.as_str().split('.').collect();
-            let behind = parts.len().saturating_sub(id.0.split('.').count());
-            key.as_str().ends_with(&encrypted)
-                && (1..=4).contains(&behind)
-                && held_archive(key).is_none()
-                && !key.as_str().ends_with(SUFFIX)
-        };
-        Ok(objects.into_iter().map(|(key, _)| key).filter(is_ours).collect())
+        let left: Vec<Key> = objects.into_iter().map(|(key, _)| key).filter(is_left).collect();
+        Ok(if left.iter().any(is_index) { left } else { Vec::new() })
     }
 
     /// Reads an object whole.
@@ -193,14 +192,6 @@ impl ArchiveFolder {
         }
         Err(Error::new(ErrorKind::Damaged, "its bytes are not those that were stored"))
     }
-}
-
-fn objects_of(manifest: &Manifest) -> impl Iterator<Item = &Stored> {
-    manifest
-        .components
-        .iter()
-        .filter_map(|part| part.content.as_ref())
-        .flat_map(|content| [&content.archive, &content.index])
 }
 
 /// Whether this is the index of an archive, which no other has.

@@ -1,7 +1,8 @@
 use crate::layers::Keys;
 use crate::manifest::{self, Manifest, SUFFIX};
+use crate::names::{is_object_of, objects_of};
 use crate::push::ArchiveDraft;
-use crate::settings::{ArchiveSettings, Encryption};
+use crate::settings::ArchiveSettings;
 use async_trait::async_trait;
 use backup_core::{
     BackupId, Destination, Draft, Error, ErrorKind, Key, Observer, PutOptions, Result, Secret, Spec, StorageDriver,
@@ -26,12 +27,17 @@ pub struct ArchiveFolder {
 }
 
 impl ArchiveFolder {
-    /// Makes an archive folder of a storage's place.
+    /// Makes an archive folder of a storage's place; with a passphrase if, and only if, archives are to be encrypted with one.
     ///
     /// # Errors
     /// `AlreadyExists` when it is one; `InvalidInput` for settings that make no sense.
-    pub async fn create(storage: Arc<dyn StorageDriver>, settings: ArchiveSettings) -> Result<Self> {
+    pub async fn create(
+        storage: Arc<dyn StorageDriver>,
+        settings: ArchiveSettings,
+        passphrase: Option<&Secret>,
+    ) -> Result<Self> {
         settings.check()?;
+        let settings = settings.sealed_with(passphrase).await?;
         let content = Bytes::from(settings.to_bytes()?);
         storage.put_bytes(&Key::new(SETTINGS)?, content, &PutOptions::default()).await.map_err(|error| match error
             .kind()
@@ -85,11 +91,6 @@ impl ArchiveFolder {
         &self.settings
     }
 
-    /// Whether a push needs a passphrase that is not there.
-    pub fn needs_passphrase(&self) -> bool {
-        *self.settings.encryption() == Encryption::Passphrase && self.passphrase.is_none()
-    }
-
     /// Keeps an archive from being forgotten.
     ///
     /// # Errors
@@ -102,12 +103,11 @@ impl ArchiveFolder {
         }
     }
 
-    /// Lets an archive be forgotten again.
+    /// Lets an archive be forgotten again, also one that cannot be read.
     ///
     /// # Errors
-    /// `NotFound`; what the storage says.
+    /// What the storage says.
     pub async fn release(&self, id: &BackupId) -> Result<()> {
-        self.manifest(id).await?;
         self.storage.delete(&[held(id)?]).await
     }
 
@@ -134,6 +134,12 @@ impl ArchiveFolder {
                 .context("object", key)
                 .context("archive", manifest.archive));
         }
+        let foreign = objects_of(&manifest).find(|stored| !is_object_of(&stored.object, id));
+        if let Some(foreign) = foreign {
+            return Err(Error::new(ErrorKind::Damaged, "a manifest names an object that is not its own")
+                .context("object", key)
+                .context("named", &foreign.object));
+        }
         Ok(manifest)
     }
 }
@@ -156,6 +162,7 @@ pub(crate) fn held_archive(key: &Key) -> Option<&str> {
 #[async_trait]
 impl Destination for ArchiveFolder {
     async fn begin(&self, spec: Spec, observer: Arc<dyn Observer>) -> Result<Box<dyn Draft>> {
+        self.settings.check_passphrase(self.passphrase.as_ref()).await?;
         let packing = self.settings.packing(self.passphrase.as_ref())?;
         Ok(Box::new(ArchiveDraft::new(self.storage.clone(), self.settings.clone(), packing, spec, observer)))
     }

@@ -1,8 +1,8 @@
 //! The names of archives.
 
-use crate::manifest::SUFFIX;
+use crate::manifest::{Manifest, SUFFIX, Stored};
 use crate::settings::{ArchiveSettings, WhenTaken};
-use backup_core::{Error, ErrorKind, Key, NameValues, Result, Spec, StorageDriver, StorageExt};
+use backup_core::{BackupId, Error, ErrorKind, Key, NameValues, Result, Spec, StorageDriver, StorageExt};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::time::SystemTime;
@@ -52,7 +52,7 @@ pub(crate) async fn free_name(
             .map(|name| (name, date))
             .ok_or_else(|| Error::new(ErrorKind::Internal, "all numbers are taken"));
     }
-    Err(Error::new(ErrorKind::AlreadyExists, "there is an archive of this name: remove it, or let names have a number")
+    Err(Error::new(ErrorKind::AlreadyExists, "there is an archive of this name: forget it, name this one otherwise, or make a folder that numbers taken names")
         .context("archive", name))
 }
 
@@ -72,6 +72,35 @@ pub(crate) fn owner(key: &Key) -> Option<&str> {
         is_end.then_some(name)
     })?;
     (!name.is_empty() && !name.contains('/')).then_some(name)
+}
+
+/// What stands behind an archive's name and a point, or behind `NAME.2-COMPONENT.`, if that is all before it.
+pub(crate) fn extension_of<'a>(key: &'a str, id: &BackupId) -> Option<&'a str> {
+    let rest = key.strip_prefix(id.0.as_str())?.strip_prefix('.')?;
+    let (first, behind) = rest.split_once('.').unwrap_or((rest, ""));
+    let is_component = first.split_once('-').is_some_and(|(number, name)| {
+        !number.is_empty()
+            && number.bytes().all(|byte| byte.is_ascii_digit())
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    });
+    Some(if is_component { behind } else { rest })
+}
+
+/// Whether an object may be one of an archive: its name says so, and it is no settings, manifest or mark.
+pub(crate) fn is_object_of(key: &str, id: &BackupId) -> bool {
+    let Some(extension) = extension_of(key, id) else { return false };
+    let (first, layers) = extension.split_once('.').unwrap_or((extension, ""));
+    let is_word = !first.is_empty() && first.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let known = ["zst", "gz", "age", "gpg"];
+    is_word
+        && !["json", "held", "manifest"].contains(&first)
+        && layers.split('.').all(|layer| layer.is_empty() || known.contains(&layer))
+}
+
+/// The objects that a manifest names.
+pub(crate) fn objects_of(manifest: &Manifest) -> impl Iterator<Item = &Stored> {
+    let contents = manifest.components.iter().filter_map(|part| part.content.as_ref());
+    contents.flat_map(|content| [&content.archive, &content.index])
 }
 
 #[cfg(test)]
@@ -119,6 +148,29 @@ mod tests {
         put(&storage, "shop_20261120.txt").await;
         put(&storage, "shop_20261120.b.manifest.json").await;
         assert_eq!(free_name(&storage, &settings, &spec(), "files").await.unwrap().0, "shop_20261120");
+    }
+
+    #[test]
+    fn objects_are_told_from_those_of_other_archives_and_of_strangers() {
+        let id = BackupId("shop.web".into());
+        for own in ["shop.web.tar", "shop.web.sql.zst.age", "shop.web.2-db_x.index.zst.age", "shop.web.index.zst"] {
+            assert!(is_object_of(own, &id), "{own}");
+        }
+        for other in [
+            "shop.web.lan.tar.zst.age",
+            "shop.web",
+            "shop.web.",
+            "shop.web-2.tar",
+            "shop.tar",
+            "archives.json",
+            "shop.web.manifest.json",
+            "shop.web.held",
+            "shop.web.2-db",
+            "../shop.web.tar",
+            "shop.web.a/b.tar",
+        ] {
+            assert!(!is_object_of(other, &id), "{other}");
+        }
     }
 
     #[tokio::test]

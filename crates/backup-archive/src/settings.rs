@@ -1,13 +1,20 @@
-use crate::layers::{Age, Gzip, Zstd};
+use crate::layers::{Age, FrameLengths, Gzip, Zstd};
 use crate::push::Frames;
-use backup_core::{Error, ErrorKind, Layers, NameTemplate, Result, Secret};
+use backup_core::{Error, ErrorKind, Layer, Layers, NameTemplate, Reader, Result, Secret};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::io::Cursor;
 use std::str::FromStr;
 use std::sync::Arc;
+use tokio::io::AsyncReadExt;
 
 const FORMAT: &str = "backup-archives/1";
+/// What is closed with a passphrase to know it again.
+const SEALED: &[u8] = b"backup archives\n";
+const MAX_SEALED: u64 = 4096;
 /// How the index is compressed, whatever the archive is.
 const INDEX_LEVEL: i32 = 3;
 
@@ -20,6 +27,9 @@ pub struct ArchiveSettings {
     when_taken: WhenTaken,
     compress: String,
     encrypt: Encryption,
+    /// Some bytes closed with the passphrase, so that another one is noticed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sealed: Option<String>,
 }
 
 /// What becomes of a backup whose name is taken. Nothing is ever overwritten.
@@ -102,6 +112,7 @@ impl ArchiveSettings {
             when_taken: WhenTaken::default(),
             compress: Compression::Zstd(3).to_string(),
             encrypt,
+            sealed: None,
         }
     }
 
@@ -136,6 +147,43 @@ impl ArchiveSettings {
     /// How archives are encrypted.
     pub fn encryption(&self) -> &Encryption {
         &self.encrypt
+    }
+
+    /// Notes which passphrase it is.
+    ///
+    /// # Errors
+    /// `InvalidInput` when there must be one and is none, or the other way round.
+    pub(crate) async fn sealed_with(mut self, passphrase: Option<&Secret>) -> Result<Self> {
+        let wrong = |what| Err(Error::new(ErrorKind::InvalidInput, what));
+        self.sealed = match (&self.encrypt, passphrase) {
+            (Encryption::Passphrase, Some(passphrase)) => {
+                let sealed = Age::with_passphrase(passphrase)?.encode(Box::new(Cursor::new(SEALED)))?;
+                Some(STANDARD.encode(all_of(sealed).await?))
+            }
+            (Encryption::Passphrase, None) => {
+                return wrong("archives are to be encrypted with a passphrase, and none was given");
+            }
+            (_, Some(_)) => return wrong("archives are not to be encrypted with the passphrase that was given"),
+            (_, None) => None,
+        };
+        Ok(self)
+    }
+
+    /// Whether this is the passphrase.
+    ///
+    /// # Errors
+    /// `AccessDenied` when it is another.
+    pub(crate) async fn check_passphrase(&self, passphrase: Option<&Secret>) -> Result<()> {
+        let (Some(sealed), Some(passphrase)) = (&self.sealed, passphrase) else { return Ok(()) };
+        let damaged = |_| Error::new(ErrorKind::Damaged, "the folder's settings make no sense");
+        let sealed = STANDARD.decode(sealed).map_err(damaged)?;
+        let opened = Age::with_passphrase(passphrase)?.decode(Box::new(Cursor::new(sealed)))?;
+        all_of(opened).await.map(drop).map_err(|e| match e.kind() {
+            ErrorKind::AccessDenied => {
+                Error::new(ErrorKind::AccessDenied, "this is not the passphrase of the archives here").source(e)
+            }
+            _ => e,
+        })
     }
 
     pub(crate) fn when_taken(&self) -> WhenTaken {
@@ -183,8 +231,18 @@ impl ArchiveSettings {
             let error = Error::new(ErrorKind::Unsupported, "the folder is of a later version");
             return Err(error.context("format", settings.format));
         }
-        settings.check()?;
         Ok(settings)
+    }
+
+    /// What stands behind the first extension of objects.
+    pub(crate) fn extensions(&self) -> Extensions {
+        let encrypted = if self.encrypt == Encryption::None { "" } else { ".age" };
+        let compressed = match self.compress.parse() {
+            Ok(Compression::Zstd(_)) => ".zst",
+            Ok(Compression::Gzip(_)) => ".gz",
+            _ => "",
+        };
+        Extensions { archive: format!("{compressed}{encrypted}"), index: format!(".zst{encrypted}") }
     }
 
     pub(crate) fn packing(&self, passphrase: Option<&Secret>) -> Result<Packing> {
@@ -201,6 +259,12 @@ impl ArchiveSettings {
     }
 }
 
+/// The ends of objects' names.
+pub(crate) struct Extensions {
+    pub(crate) archive: String,
+    pub(crate) index: String,
+}
+
 /// How objects are made.
 #[derive(Clone)]
 pub(crate) struct Packing {
@@ -212,20 +276,8 @@ impl Packing {
     pub(crate) fn for_archive(&self) -> (Layers, Frames) {
         let (layers, frames) = match self.compress {
             Compression::None => (Layers::new(), Frames::Pieces),
-            Compression::Zstd(level) => {
-                let lengths = Default::default();
-                (
-                    Layers::new().then(Arc::new(Zstd::new(level).with_frames(Clone::clone(&lengths)))),
-                    Frames::Told(lengths),
-                )
-            }
-            Compression::Gzip(level) => {
-                let lengths = Default::default();
-                (
-                    Layers::new().then(Arc::new(Gzip::new(level).with_frames(Clone::clone(&lengths)))),
-                    Frames::Told(lengths),
-                )
-            }
+            Compression::Zstd(level) => told(|lengths| Arc::new(Zstd::new(level).with_frames(lengths))),
+            Compression::Gzip(level) => told(|lengths| Arc::new(Gzip::new(level).with_frames(lengths))),
         };
         (self.encrypted(layers), frames)
     }
@@ -240,6 +292,18 @@ impl Packing {
             None => layers,
         }
     }
+}
+
+fn told(layer: impl FnOnce(FrameLengths) -> Arc<dyn Layer>) -> (Layers, Frames) {
+    let lengths = FrameLengths::default();
+    (Layers::new().then(layer(lengths.clone())), Frames::Told(lengths))
+}
+
+async fn all_of(reader: Reader) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = reader.take(MAX_SEALED).read_to_end(&mut bytes).await;
+    read.map_err(|e| Error::io("cannot open or close a passphrase's mark", e))?;
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -261,10 +325,11 @@ mod tests {
     fn settings_come_back_and_are_checked() {
         let settings = ArchiveSettings::new(Encryption::None).with_time_zone("Europe/Berlin");
         assert_eq!(ArchiveSettings::from_bytes(&settings.to_bytes().unwrap()).unwrap(), settings);
-        let wrong = ArchiveSettings::new(Encryption::Recipients(vec!["age1x".into()]));
-        assert!(ArchiveSettings::from_bytes(&wrong.to_bytes().unwrap()).is_err());
-        let wrong = ArchiveSettings::new(Encryption::None).with_time_zone("Europe/Atlantis");
-        assert!(ArchiveSettings::from_bytes(&wrong.to_bytes().unwrap()).is_err());
+        assert!(ArchiveSettings::new(Encryption::Recipients(vec!["age1x".into()])).check().is_err());
+        // Reading needs no zone: a rescue system may not know it.
+        let elsewhere = ArchiveSettings::new(Encryption::None).with_time_zone("Europe/Atlantis");
+        assert!(elsewhere.check().is_err());
+        assert_eq!(ArchiveSettings::from_bytes(&elsewhere.to_bytes().unwrap()).unwrap(), elsewhere);
         assert_eq!(ArchiveSettings::from_bytes(b"{}").unwrap_err().kind(), ErrorKind::Damaged);
     }
 }

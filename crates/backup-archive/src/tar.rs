@@ -115,7 +115,7 @@ fn set_metadata(header: &mut Header, pax: &mut Pax, entry: &Entry) {
     }
     header.set_mtime(whole.unwrap_or(0));
     for (name, value) in &metadata.xattrs {
-        pax.add(&[b"SCHILY.xattr.", name.as_slice()].concat(), value);
+        pax.add(&[b"SCHILY.xattr.", escaped(name, b"%=").as_slice()].concat(), value);
     }
 }
 
@@ -136,19 +136,28 @@ fn put(field: &mut [u8], bytes: &[u8]) {
     field.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
 }
 
-/// The path as tar writes it: relative; a slash or a zero inside a component, which no file has, as `%2F` and `%00`.
+/// Some bytes as a percent sign and two digits.
+fn escaped(bytes: &[u8], which: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(bytes.len());
+    for byte in bytes {
+        match which.contains(byte) {
+            true => text.extend_from_slice(format!("%{byte:02X}").as_bytes()),
+            false => text.push(*byte),
+        }
+    }
+    text
+}
+
+/// The path as tar writes it: relative; what no file's name has (a slash or a zero inside, `.` and `..`) is escaped.
 fn name(path: &TreePath, is_directory: bool) -> Vec<u8> {
     let mut name = Vec::new();
     for component in path.components() {
         if !name.is_empty() {
             name.push(b'/');
         }
-        for byte in component.iter() {
-            match byte {
-                b'/' => name.extend_from_slice(b"%2F"),
-                0 => name.extend_from_slice(b"%00"),
-                other => name.push(*other),
-            }
+        match &*component {
+            dots @ (b"." | b"..") => name.extend_from_slice(&escaped(dots, b".")),
+            other => name.extend_from_slice(&escaped(other, b"/\0")),
         }
     }
     if name.is_empty() {

@@ -9,16 +9,19 @@ use backup_core::{
 use backup_drivers::{CommandOutput, Files, FilesTarget, Local};
 use backup_storage::Memory;
 use backup_testkit::memory::{self, MemoryCapture};
-use backup_testkit::storage::{FaultPlan, Faulty};
+use backup_testkit::storage::{FaultPlan, Faulty, Moment};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 const STARTED: u64 = 1_795_217_400;
 
+const PASSPHRASE: &str = "a passphrase";
+
 async fn folder(settings: ArchiveSettings) -> (Arc<dyn StorageDriver>, Arc<ArchiveFolder>) {
     let storage: Arc<dyn StorageDriver> = Arc::new(Memory::new());
-    ArchiveFolder::create(storage.clone(), settings).await.unwrap();
+    let passphrase = (*settings.encryption() == Encryption::Passphrase).then(|| Secret::new(PASSPHRASE));
+    ArchiveFolder::create(storage.clone(), settings, passphrase.as_ref()).await.unwrap();
     let folder = ArchiveFolder::open(storage.clone(), Keys::new()).await.unwrap();
     (storage, Arc::new(folder))
 }
@@ -80,12 +83,15 @@ async fn what_is_pushed_comes_back_in_every_form() {
         for encryption in [Encryption::None, Encryption::Passphrase] {
             let settings = ArchiveSettings::new(encryption.clone()).with_compression(compression);
             let (storage, folder) = folder(settings).await;
-            let secret = Secret::new("a passphrase");
+            let secret = Secret::new(PASSPHRASE);
             let folder = match encryption {
                 Encryption::Passphrase => {
                     let refused = folder.begin(Spec::new("a", "b"), Arc::new(Silent)).await;
                     assert_eq!(refused.err().unwrap().kind(), ErrorKind::AccessDenied);
                     let opened = ArchiveFolder::open(storage.clone(), Keys::new()).await.unwrap();
+                    let mistyped = opened.clone().with_passphrase(Secret::new("a pasphrase")).unwrap();
+                    let refused = mistyped.begin(Spec::new("a", "b"), Arc::new(Silent)).await;
+                    assert_eq!(refused.err().unwrap().kind(), ErrorKind::AccessDenied, "nobody could open it");
                     Arc::new(opened.with_passphrase(secret.clone()).unwrap())
                 }
                 _ => folder,
@@ -224,8 +230,15 @@ async fn swapped_and_incomplete_archives_are_found_and_refused() {
     assert!(found.iter().any(|finding| finding.contains("incomplete")), "{found:?}");
     assert_eq!(folder.open(&second).await.unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(folder.list().await.unwrap().len(), 1);
+    // Neither what anybody else has put beside it, nor an archive whose name goes on behind a point.
+    let others = ["second_20261120.log", "second_20261120.web.index.zst", "second_20261120.web.tar.zst"];
+    for name in others {
+        storage.put_bytes(&Key::new(name).unwrap(), "x".into(), &PutOptions::default()).await.unwrap();
+    }
     folder.forget(&second).await.unwrap();
-    assert_eq!(storage.list_all("second").await.unwrap().len(), 0);
+    let left: Vec<String> = storage.list_all("second").await.unwrap().iter().map(|(key, _)| key.to_string()).collect();
+    assert_eq!(left, others);
+    storage.delete(&others.map(|name| Key::new(name).unwrap())).await.unwrap();
     assert_eq!(findings(&folder).await, [""; 0]);
 }
 
@@ -331,28 +344,29 @@ async fn a_second_capture_of_a_component_takes_the_place_of_the_first() {
 /// Whatever call of the storage fails, there is an archive that holds, or none.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_survives_a_fault_at_any_call() {
-    for number in 1.. {
-        let memory = Memory::new();
-        ArchiveFolder::create(Arc::new(memory.clone()), plain()).await.unwrap();
-        let faulty =
-            Arc::new(Faulty::new(Arc::new(memory.clone()), FaultPlan::nth(number).with_kind(ErrorKind::NoSpace)));
-        // The first call reads the settings.
-        let Ok(folder) = ArchiveFolder::open(faulty.clone(), Keys::new()).await else { continue };
-        let pushed = memory::push(&folder, "shop", MemoryCapture::new(&memory_tree(), 3)).await;
-        let is_over = faulty.failed() == 0;
-        let folder = ArchiveFolder::open(Arc::new(memory.clone()), Keys::new()).await.unwrap();
-        let listed = folder.list().await.unwrap();
-        match pushed {
-            Ok(_) => assert_eq!(listed.len(), 1),
-            Err(error) => assert_eq!(error.kind(), ErrorKind::NoSpace, "call {number}: {error:?}"),
-        }
-        for summary in listed {
-            let (pulled, _) = memory::pull(&folder, &summary.id, &Selection::default()).await.unwrap();
-            assert!(pulled.len() == 8 && pulled.values().all(|(_, bytes)| bytes.is_ok()), "call {number}");
-        }
-        if is_over {
-            assert!(number > 5, "so few calls?");
-            return;
+    for moment in [Moment::Before, Moment::After] {
+        for number in 1.. {
+            let memory = Memory::new();
+            ArchiveFolder::create(Arc::new(memory.clone()), plain(), None).await.unwrap();
+            let plan = FaultPlan::nth(number).with_kind(ErrorKind::NoSpace).with_moment(moment);
+            let faulty = Arc::new(Faulty::new(Arc::new(memory.clone()), plan));
+            // The first call reads the settings.
+            let Ok(folder) = ArchiveFolder::open(faulty.clone(), Keys::new()).await else { continue };
+            let pushed = memory::push(&folder, "shop", MemoryCapture::new(&memory_tree(), 3)).await;
+            let folder = ArchiveFolder::open(Arc::new(memory.clone()), Keys::new()).await.unwrap();
+            let listed = folder.list().await.unwrap();
+            match pushed {
+                Ok(_) => assert_eq!(listed.len(), 1),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::NoSpace, "call {number}: {error:?}"),
+            }
+            for summary in listed {
+                let (pulled, _) = memory::pull(&folder, &summary.id, &Selection::default()).await.unwrap();
+                assert!(pulled.len() == 8 && pulled.values().all(|(_, bytes)| bytes.is_ok()), "call {number}");
+            }
+            if faulty.failed() == 0 {
+                assert!(number > 5, "so few calls?");
+                break;
+            }
         }
     }
 }

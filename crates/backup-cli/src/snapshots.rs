@@ -139,8 +139,7 @@ impl<'a> Snapshots<'a> {
     }
 }
 
-/// The archive that a reference means: a name or the beginning of one, `latest`, `latest:NAME`. What is none of them is
-/// taken for the name of an archive that cannot be read.
+/// The archive that a reference means: its name, `latest`, or `latest:NAME`.
 fn archive(archives: &[Summary], reference: &str) -> Result<BackupId> {
     let counts = |summary: &&Summary| summary.status != Status::Incomplete;
     if let Some(series) = reference.strip_prefix("latest:") {
@@ -151,19 +150,14 @@ fn archive(archives: &[Summary], reference: &str) -> Result<BackupId> {
     if reference == "latest" {
         let names: BTreeSet<&str> = archives.iter().filter(counts).map(|summary| summary.name.as_str()).collect();
         if names.len() > 1 {
-            let names = names.into_iter().collect::<Vec<_>>().join(", ");
+            let names = names.into_iter().map(|name| tame(name).into_owned()).collect::<Vec<_>>().join(", ");
             return Err(Failure::usage(format!("there are archives of several names: {names}")).hint("say latest:NAME"));
         }
         let latest = archives.iter().rfind(counts).map(|summary| summary.id.clone());
         return latest.ok_or_else(|| Failure::new(Exit::NotFound, "there are no archives yet"));
     }
-    let beginning: Vec<&Summary> = archives.iter().filter(|summary| summary.id.0.starts_with(reference)).collect();
-    match beginning.as_slice() {
-        _ if archives.iter().any(|summary| summary.id.0 == reference) => Ok(BackupId(reference.to_owned())),
-        [] => Ok(BackupId(reference.to_owned())),
-        [one] => Ok(one.id.clone()),
-        _ => Err(Failure::usage(format!("the names of several archives begin with {reference}")).hint(HINT)),
-    }
+    // Never the beginning of a name: one that cannot be read is not listed, and another must not be taken for it.
+    Ok(BackupId(reference.to_owned()))
 }
 
 /// Of an archive only the hold can change.

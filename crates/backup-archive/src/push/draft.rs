@@ -1,5 +1,5 @@
 use super::ingest::{ArchiveIngest, Finished};
-use crate::manifest::{Manifest, Part, SUFFIX};
+use crate::manifest::{Form, Manifest, Part, SUFFIX};
 use crate::names::free_name;
 use crate::settings::{ArchiveSettings, Packing};
 use async_trait::async_trait;
@@ -94,11 +94,11 @@ impl ArchiveDraft {
         let mut summary = Summary::new(BackupId(name.to_owned()), &self.spec.name, &self.spec.host, started);
         summary.duration = self.clock.elapsed();
         summary.tags.clone_from(&self.spec.tags);
-        let counts = self
-            .parts
-            .iter()
-            .filter(|(component, _)| component.spec.required || component.status != Status::Incomplete);
-        summary.status = counts.fold(Status::Complete, |status, (component, _)| status.and(component.status));
+        summary.status = self.parts.iter().fold(Status::Complete, |status, (component, _)| match component.status {
+            // The whole stands without it.
+            Status::Incomplete if !component.spec.required => status.and(Status::Partial),
+            own => status.and(own),
+        });
         summary.components = self.parts.iter().map(|(component, _)| component.spec.name.clone()).collect();
         for (component, _) in &self.parts {
             summary.totals += component.totals;
@@ -107,9 +107,32 @@ impl ArchiveDraft {
     }
 }
 
+/// Makes an archive of the objects.
+async fn show(storage: &dyn StorageDriver, name: &str, manifest: Bytes, objects: &[Key]) -> Result<()> {
+    let key = Key::new(format!("{name}{SUFFIX}"))?;
+    if let Err(error) = storage.create(&key, manifest.clone()).await {
+        // The answer may be lost, and not the manifest: then its objects must not go.
+        match storage.get_bytes(&key, manifest.len() as u64 + 1).await {
+            Ok(there) if there == manifest => {}
+            Err(no) if no.kind() != ErrorKind::NotFound => {
+                return Err(error.context("unknown", "whether the archive is there: see what `check` says"));
+            }
+            _ => {
+                let _ = storage.delete(objects).await;
+                return Err(error);
+            }
+        }
+    }
+    for object in objects {
+        // Before it had a manifest it looked like something to clean away.
+        storage.stat(object).await.map_err(|e| e.context("archive", name).context("object", object))?;
+    }
+    Ok(())
+}
+
 /// A component's name as part of a key.
 fn plain(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).take(64).collect()
+    name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).take(24).collect()
 }
 
 #[async_trait]
@@ -128,14 +151,21 @@ impl Draft for ArchiveDraft {
             finished = ingest.finish().await?;
         } else {
             // Half a capture is no component: nothing of it may be taken for data.
-            drop(ingest);
+            ingest.give_up()?;
         }
         let mut totals = Totals::default();
         if let Some(finished) = &mut finished {
             totals = finished.totals;
-            for failure in std::mem::take(&mut finished.failures) {
+            for failure in std::mem::take(&mut finished.outcome.failures) {
                 outcome.fail(failure.path, failure.reason);
             }
+            outcome.failures_unlisted += finished.outcome.failures_unlisted;
+        }
+        // Half a stream is none.
+        if finished.as_ref().is_some_and(|finished| finished.content.form == Form::Stream && totals.files == 0)
+            && let Some(broken) = finished.take()
+        {
+            broken.abort().await?;
         }
         let status = match (&outcome.fatal, outcome.failed()) {
             (Some(_), _) => Status::Incomplete,
@@ -164,7 +194,7 @@ impl Draft for ArchiveDraft {
         let published = async {
             for (component, finished) in std::mem::take(&mut self.parts) {
                 stats.files_new += component.totals.files;
-                stats.bytes_read += component.totals.size_bytes;
+                stats.bytes_read += finished.as_ref().map_or(0, |finished| finished.read_bytes);
                 let content = match finished {
                     Some(finished) => {
                         stats.bytes_added += finished.content.archive.plain.bytes;
@@ -176,16 +206,19 @@ impl Draft for ArchiveDraft {
                 };
                 parts.push(Part::new(&component, content)?);
             }
-            let key = Key::new(format!("{name}{SUFFIX}"))?;
-            let manifest = Manifest::new(&summary, date, parts)?.to_bytes()?;
+            let manifest = Bytes::from(Manifest::new(&summary, date, parts)?.to_bytes()?);
             stats.bytes_stored += manifest.len() as u64;
-            self.storage.create(&key, Bytes::from(manifest)).await
+            Ok(manifest)
         };
-        if let Err(error) = published.await {
-            // Without a manifest they are no archive. What cannot be removed `check` names.
-            let _ = self.storage.delete(&shown).await;
-            return Err(error);
-        }
+        let manifest = match published.await {
+            Ok(manifest) => manifest,
+            Err(error) => {
+                // Without a manifest they are no archive. What cannot be removed `check` names.
+                let _ = self.storage.delete(&shown).await;
+                return Err(error);
+            }
+        };
+        show(&*self.storage, &name, manifest, &shown).await?;
         summary.held = false;
         Ok(Committed::new(summary, stats))
     }
@@ -201,7 +234,8 @@ impl Draft for ArchiveDraft {
 impl Finished {
     /// Shows the objects; their keys go to `shown`.
     async fn publish(self, shown: &mut Vec<Key>) -> Result<crate::manifest::Content> {
-        for ready in [self.archive, self.index] {
+        // What has an index is seen by `check`, and its name is taken.
+        for ready in [self.index, self.archive] {
             let key = ready.key.clone();
             ready.publish().await?;
             shown.push(key);

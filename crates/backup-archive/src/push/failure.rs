@@ -1,4 +1,4 @@
-use backup_core::{Error, ErrorKind};
+use backup_core::{Error, ErrorKind, Result};
 use std::sync::{Mutex, PoisonError};
 
 /// What a component failed with first, told to all who ask.
@@ -21,6 +21,12 @@ impl Failure {
         if known.is_none_or(|known| !is_reason(known) && is_reason(error.kind())) {
             state.first = Some(error);
         }
+    }
+
+    /// The reason, if there is one.
+    pub(super) fn check(&self) -> Result<()> {
+        let error = self.tell();
+        if error.kind() == ErrorKind::Cancelled { Ok(()) } else { Err(error) }
     }
 
     /// The reason.

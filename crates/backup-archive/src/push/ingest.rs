@@ -1,17 +1,17 @@
 use super::draft::Place;
 use super::failure::Failure;
-use super::tape::{Tape, Taped, Work, form};
+use super::tape::{Tape, Taped, Work, form, write_line};
 use super::upload::{self, Ready, Upload};
 use crate::index::{Head, Line, PIECE_BYTES, Piece};
 use crate::manifest::{self, Content, Form, Layer, Stored, Sum};
-use crate::push::tape::write_line;
 use async_trait::async_trait;
 use backup_core::{
-    Batch, ComponentSpec, Contents, EntryFailure, Error, ErrorKind, FileOpener, Ingest, LayerRecord, Reader, Result,
-    Totals, TreePath, Wanted,
+    Batch, ComponentSpec, Contents, Error, ErrorKind, FileOpener, Ingest, LayerRecord, Outcome, Reader, Result, Totals,
+    TreePath, Wanted,
 };
 use bytes::{Bytes, BytesMut};
-use std::collections::HashSet;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::AsyncReadExt;
 use tokio::sync::{mpsc, oneshot};
@@ -29,8 +29,8 @@ pub(crate) struct ArchiveIngest {
     tape: Arc<ToTape>,
     begun: Option<Begun>,
     last_path: Option<TreePath>,
-    /// Names of one file after the first share its content.
-    links: HashSet<u64>,
+    /// The first names of files that have several, and what told that content.
+    links: HashMap<u64, Option<[u8; 32]>>,
 }
 
 struct Begun {
@@ -48,12 +48,14 @@ pub(super) struct Finished {
     pub(super) archive: Ready,
     pub(super) index: Ready,
     pub(super) totals: Totals,
-    pub(super) failures: Vec<EntryFailure>,
+    /// The entries that failed.
+    pub(super) outcome: Outcome,
+    pub(super) read_bytes: u64,
 }
 
 impl ArchiveIngest {
     pub(super) fn new(spec: ComponentSpec, place: Place) -> Self {
-        ArchiveIngest { spec, place, tape: Arc::default(), begun: None, last_path: None, links: HashSet::new() }
+        ArchiveIngest { spec, place, tape: Arc::default(), begun: None, last_path: None, links: HashMap::new() }
     }
 
     async fn begin(&mut self, batch: &Batch) -> Result<()> {
@@ -75,12 +77,9 @@ impl ArchiveIngest {
         let head = Head::new(&place.archive, &self.spec.name);
         let (observer, failed) = (place.observer.clone(), failure.clone());
         let thread = std::thread::Builder::new().name("archive".into()).spawn(move || {
-            let run = || Tape::new(form, head, plain, index_plain, observer)?.run(received);
-            let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
-            let panicked = |_| Err(Error::new(ErrorKind::Internal, "a thread of the push panicked: please report"));
-            if let Err(error) = ended.unwrap_or_else(panicked) {
-                failed.set(error);
-            }
+            let tape = Tape::new(form, head, plain, index_plain, observer);
+            // What it panics with was told before anything it holds was dropped.
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| tape.run(received, &failed)));
         });
         // It ends by itself when its work or its uploads are given up.
         drop(thread.map_err(|e| Error::io("cannot start a thread", e))?);
@@ -88,6 +87,14 @@ impl ArchiveIngest {
         let (archive_layers, index_layers) = (layers.records(), index_layers.records());
         self.begun = Some(Begun { form, archive, archive_layers, frames, index, index_layers });
         Ok(())
+    }
+
+    /// What was delivered does not count.
+    ///
+    /// # Errors
+    /// When the destination had failed before.
+    pub(super) fn give_up(self) -> Result<()> {
+        self.tape.failure.check()
     }
 
     /// Everything was delivered. None when nothing was ever listed.
@@ -99,7 +106,7 @@ impl ArchiveIngest {
             Ok(()) => taped.await.ok(),
             Err(_) => None,
         };
-        let Some(Taped { written, mut index, totals, failures }) = taped else {
+        let Some(Taped { written, mut index, totals, outcome, read_bytes }) = taped else {
             // The thread ends when nobody takes its blocks: what failed there has been told by then.
             let (archive, index) = tokio::join!(begun.archive.ready(), begun.index.ready());
             archive.and(index)?;
@@ -132,7 +139,7 @@ impl ArchiveIngest {
             archive: stored(&archive, &begun.archive_layers, written.sum),
             index: stored(&index, &begun.index_layers, index_plain),
         };
-        Ok(Some(Finished { content, archive, index, totals, failures }))
+        Ok(Some(Finished { content, archive, index, totals, outcome, read_bytes }))
     }
 }
 
@@ -167,7 +174,7 @@ fn extension(path: &TreePath) -> Option<String> {
     let is_plain = !stem.is_empty()
         && (1..=16).contains(&extension.len())
         && extension.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        && !["tar", "index", "manifest"].contains(&extension);
+        && !["tar", "index", "manifest", "held", "json"].contains(&extension);
     is_plain.then(|| extension.to_owned())
 }
 
@@ -189,14 +196,20 @@ impl Ingest for ArchiveIngest {
             }
             Some(_) => {}
         }
-        let mut wanted = Wanted::default();
+        let (mut wanted, mut alone) = (Wanted::default(), Vec::new());
         for (number, entry) in batch.numbered().filter(|(_, entry)| entry.has_content()) {
-            if entry.link_group.is_none_or(|group| self.links.insert(group)) {
-                wanted.0.push(number);
+            let token = entry.fingerprint.map(|fingerprint| fingerprint.token);
+            match entry.link_group.map(|group| self.links.entry(group)) {
+                Some(Entry::Occupied(first)) if *first.get() == token => continue,
+                // Another file by now: the number of a file that is gone is used again.
+                Some(Entry::Occupied(_)) => alone.push(number),
+                Some(Entry::Vacant(first)) => drop(first.insert(token)),
+                None => {}
             }
+            wanted.0.push(number);
         }
         self.tape.open_for(&wanted);
-        self.tape.send(Work::Batch { batch, wanted: wanted.0.clone() }).await?;
+        self.tape.send(Work::Batch { batch, wanted: wanted.0.clone(), alone }).await?;
         Ok(wanted)
     }
 

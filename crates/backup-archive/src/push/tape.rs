@@ -1,12 +1,13 @@
 //! A component's own thread: everything of it goes one behind the other into the archive, and into the index.
 
+use super::failure::Failure;
 use super::plain::{Plain, Written};
-use crate::index::{Head, Line, Placed, Row};
+use crate::index::{Head, Line, MAX_LINE, Placed, Row};
 use crate::manifest::Form;
 use crate::tar;
 use backup_core::{
-    Batch, Entry, EntryFailure, EntryKind, Error, ErrorKind, Event, FileOpener, FileReader, Observer, Result, Totals,
-    TreePath,
+    Batch, Entry, EntryKind, Error, ErrorKind, Event, FileOpener, FileReader, Metadata, Observer, Outcome, Result,
+    Totals, TreePath,
 };
 use bytes::{Buf, Bytes};
 use std::collections::{BTreeMap, HashMap};
@@ -22,7 +23,8 @@ const SPOOL_BYTES: usize = 8 << 20;
 /// What the thread is told.
 pub(super) enum Work {
     /// The next entries; `wanted` will be answered for.
-    Batch { batch: Arc<Batch>, wanted: Vec<u64> },
+    /// `alone` are names that are not of the file whose number they have.
+    Batch { batch: Arc<Batch>, wanted: Vec<u64>, alone: Vec<u64> },
     /// Files to open and read.
     Files { opener: Arc<dyn FileOpener>, entries: Vec<u64> },
     /// A stream to its end, which is an empty block.
@@ -39,7 +41,10 @@ pub(super) struct Taped {
     /// To be ended with the pieces.
     pub(super) index: Plain,
     pub(super) totals: Totals,
-    pub(super) failures: Vec<EntryFailure>,
+    /// The entries that failed.
+    pub(super) outcome: Outcome,
+    /// Of their contents, each once.
+    pub(super) read_bytes: u64,
 }
 
 /// The content of a file that has several names.
@@ -52,6 +57,8 @@ struct Linked {
 
 pub(super) struct Tape {
     form: Form,
+    /// Until it is written.
+    head: Option<Head>,
     plain: Plain,
     index: Plain,
     observer: Arc<dyn Observer>,
@@ -61,21 +68,17 @@ pub(super) struct Tape {
     links: HashMap<u64, Result<Linked, String>>,
     /// Entries of the batch before it are in the archive, but for contents that did not come in order.
     passed: u64,
+    alone: Vec<u64>,
     totals: Totals,
-    failures: Vec<EntryFailure>,
+    outcome: Outcome,
+    read_bytes: u64,
 }
 
 impl Tape {
-    pub(super) fn new(
-        form: Form,
-        head: Head,
-        plain: Plain,
-        mut index: Plain,
-        observer: Arc<dyn Observer>,
-    ) -> Result<Self> {
-        write_line(&mut index, &Line::Head(head))?;
-        Ok(Tape {
+    pub(super) fn new(form: Form, head: Head, plain: Plain, index: Plain, observer: Arc<dyn Observer>) -> Self {
+        Tape {
             form,
+            head: Some(head),
             plain,
             index,
             observer,
@@ -84,41 +87,62 @@ impl Tape {
             wanted: Vec::new(),
             links: HashMap::new(),
             passed: 0,
+            alone: Vec::new(),
             totals: Totals::default(),
-            failures: Vec::new(),
-        })
+            outcome: Outcome::default(),
+            read_bytes: 0,
+        }
     }
 
-    /// Works until the end, or until nobody is there any more; whatever fails here fails the component.
-    pub(super) fn run(mut self, mut work: mpsc::Receiver<Work>) -> Result<()> {
+    /// Works until the end, or until nobody is there any more. Whatever fails here fails the component, and is told before
+    /// anybody can see that this has ended.
+    pub(super) fn run(mut self, mut work: mpsc::Receiver<Work>, failure: &Failure) {
+        let _panics = Panics(failure);
         loop {
             let step = match work.blocking_recv() {
                 Some(Work::End(done)) => {
-                    return match self.finish() {
-                        Ok(taped) => {
-                            // Nobody listens when the component was given up.
-                            let _ = done.send(taped);
-                            Ok(())
-                        }
-                        Err(error) => Err(error),
-                    };
+                    match self.finish() {
+                        // Nobody listens when the component was given up.
+                        Ok(taped) => drop(done.send(taped)),
+                        Err(error) => failure.set(error),
+                    }
+                    return;
                 }
-                Some(Work::Batch { batch, wanted }) => self.begin(batch, wanted),
-                Some(Work::Files { opener, entries }) => {
-                    entries.into_iter().try_for_each(|number| self.file(number, &*opener))
-                }
-                Some(Work::Stream { entry, blocks, done }) => self.stream(entry, blocks, done),
-                Some(Work::Unreadable { entry, reason }) => {
-                    self.answer(entry, Err(reason));
-                    Ok(())
-                }
+                Some(work) => self.step(work, failure),
                 None => Err(Error::new(ErrorKind::Cancelled, "the component was given up")),
             };
             if let Err(error) = step {
+                failure.set(error);
                 self.plain.fail();
                 self.index.fail();
-                return Err(error);
+                return;
             }
+        }
+    }
+
+    fn step(&mut self, work: Work, failure: &Failure) -> Result<()> {
+        if let Some(head) = self.head.take() {
+            write_line(&mut self.index, &Line::Head(head))?;
+        }
+        match work {
+            Work::Batch { batch, wanted, alone } => self.begin(batch, wanted, alone),
+            Work::Files { opener, entries } => entries.into_iter().try_for_each(|number| self.file(number, &*opener)),
+            Work::Stream { entry, blocks, done } => match self.stream(entry, blocks) {
+                Ok(told) => {
+                    let _ = done.send(told);
+                    Ok(())
+                }
+                Err(error) => {
+                    failure.set(error);
+                    let _ = done.send(Err(failure.tell()));
+                    Err(failure.tell())
+                }
+            },
+            Work::Unreadable { entry, reason } => {
+                self.answer(entry, Err(reason));
+                Ok(())
+            }
+            Work::End(_) => Ok(()),
         }
     }
 
@@ -128,14 +152,15 @@ impl Tape {
             self.plain.write(&tar::END)?;
         }
         let written = self.plain.finish()?;
-        Ok(Taped { written, index: self.index, totals: self.totals, failures: self.failures })
+        let Tape { index, totals, outcome, read_bytes, .. } = self;
+        Ok(Taped { written, index, totals, outcome, read_bytes })
     }
 
-    fn begin(&mut self, batch: Arc<Batch>, wanted: Vec<u64>) -> Result<()> {
+    fn begin(&mut self, batch: Arc<Batch>, wanted: Vec<u64>, alone: Vec<u64>) -> Result<()> {
         self.end_batch()?;
         self.passed = batch.first;
         self.batch = batch;
-        self.wanted = wanted;
+        (self.wanted, self.alone) = (wanted, alone);
         Ok(())
     }
 
@@ -146,7 +171,13 @@ impl Tape {
         for number in self.passed..to {
             let Some(entry) = batch.get(number) else { continue };
             if !entry.has_content() {
-                self.head(entry, None)?;
+                match self.head(entry, None) {
+                    // What tar cannot tell stands in the index alone.
+                    Err(error) if error.kind() == ErrorKind::InvalidInput => {
+                        self.outcome.fail(entry.path.clone(), error.full_message());
+                    }
+                    headed => headed?,
+                }
             } else if self.wanted.binary_search(&number).is_err() {
                 self.link(number, entry)?;
             }
@@ -171,8 +202,12 @@ impl Tape {
     }
 
     /// A wanted entry's end.
-    fn answer(&mut self, number: u64, answer: Result<(Entry, Placed), String>) {
-        let listed = self.batch.get(number);
+    fn answer(&mut self, number: u64, mut answer: Result<(Entry, Placed), String>) {
+        let listed = self.batch.get(number).filter(|_| !self.alone.contains(&number));
+        if let Ok((entry, placed)) = &mut answer {
+            self.read_bytes += placed.bytes;
+            entry.link_group = entry.link_group.filter(|_| listed.is_some());
+        }
         if let Some(group) = listed.and_then(|listed| listed.link_group) {
             let first = listed.map(|listed| listed.path.clone()).unwrap_or_default();
             let linked = answer.clone().map(|(read, placed)| Linked { first, placed, read });
@@ -289,14 +324,10 @@ impl Tape {
         Ok(())
     }
 
-    fn stream(
-        &mut self,
-        number: u64,
-        blocks: mpsc::Receiver<Result<Bytes>>,
-        done: oneshot::Sender<Result<()>>,
-    ) -> Result<()> {
+    /// Gives what the stream failed with.
+    fn stream(&mut self, number: u64, blocks: mpsc::Receiver<Result<Bytes>>) -> Result<Result<()>> {
         let batch = self.batch.clone();
-        let Some(listed) = batch.get(number) else { return Ok(()) };
+        let Some(listed) = batch.get(number) else { return Ok(Ok(())) };
         self.pass(number)?;
         let mut entry = listed.clone();
         let mut blocks = Blocks { received: blocks, broken: None };
@@ -314,8 +345,7 @@ impl Tape {
             }
         };
         self.answer(number, answer);
-        let _ = done.send(told);
-        Ok(())
+        Ok(told)
     }
 
     fn stream_as_it_is(&mut self, blocks: &mut Blocks) -> Result<Placed> {
@@ -349,11 +379,10 @@ impl Tape {
     /// All answers of the batch are there: its lines of the index.
     fn end_batch(&mut self) -> Result<()> {
         let batch = self.batch.clone();
-        let wanted = std::mem::take(&mut self.wanted);
-        for number in wanted.iter().filter(|number| !self.answers.contains_key(number)).copied().collect::<Vec<_>>() {
+        let open = self.wanted.iter().filter(|number| !self.answers.contains_key(number));
+        for number in open.copied().collect::<Vec<_>>() {
             self.answer(number, Err("the source did not deliver it".to_owned()));
         }
-        self.wanted = wanted;
         self.pass(batch.first + batch.entries.len() as u64)?;
         for (number, listed) in batch.numbered() {
             if !listed.has_content() {
@@ -366,7 +395,7 @@ impl Tape {
             }
             match self.answers.remove(&number) {
                 Some(Ok((entry, placed))) => self.row(&entry, Some(placed))?,
-                Some(Err(reason)) => self.failures.push(EntryFailure { path: listed.path.clone(), reason }),
+                Some(Err(reason)) => self.outcome.fail(listed.path.clone(), reason),
                 None => return Err(Error::new(ErrorKind::Internal, "a name of a file has no first name")),
             }
         }
@@ -380,16 +409,40 @@ impl Tape {
             self.totals.files += 1;
             self.totals.size_bytes += entry.size_bytes.unwrap_or(0);
         }
-        write_line(&mut self.index, &Line::Entry(Box::new(Row::new(entry, placed))))
+        let line = Line::Entry(Box::new(Row::new(entry, placed)));
+        let text = to_text(&line)?;
+        if text.len() <= MAX_LINE {
+            return self.index.write(&text);
+        }
+        // Nothing but these can be so long.
+        self.outcome
+            .fail(entry.path.clone(), "its extended attributes are too long for an index: they are in the tar alone");
+        let bare = Entry { metadata: Metadata { xattrs: BTreeMap::new(), ..entry.metadata.clone() }, ..entry.clone() };
+        write_line(&mut self.index, &Line::Entry(Box::new(Row::new(&bare, placed))))
     }
 }
 
 /// Writes a line of an index.
 pub(super) fn write_line(index: &mut Plain, line: &Line) -> Result<()> {
+    index.write(&to_text(line)?)
+}
+
+fn to_text(line: &Line) -> Result<Vec<u8>> {
     let mut text = serde_json::to_vec(line)
         .map_err(|e| Error::new(ErrorKind::Internal, "a line of an index cannot be written").source(e))?;
     text.push(b'\n');
-    index.write(&text)
+    Ok(text)
+}
+
+/// Tells of a panic before what the thread holds is dropped.
+struct Panics<'a>(&'a Failure);
+
+impl Drop for Panics<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.set(Error::new(ErrorKind::Internal, "a thread of the push panicked: please report"));
+        }
+    }
 }
 
 fn data_bytes(entry: &Entry) -> u64 {

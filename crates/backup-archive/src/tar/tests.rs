@@ -102,8 +102,11 @@ fn holes_come_back_as_holes() {
 fn what_ustar_cannot_hold_is_in_extended_records() {
     let mut large = file(b"/large", 9 << 30);
     (large.metadata.uid, large.metadata.gid) = (Some(u32::MAX), Some(3_000_000));
-    large.metadata.xattrs =
-        BTreeMap::from([(b"user.x\xff".to_vec(), vec![0, 1, 255]), (b"user.empty".to_vec(), vec![])]);
+    large.metadata.xattrs = BTreeMap::from([
+        (b"user.x\xff".to_vec(), vec![0, 1, 255]),
+        (b"user.empty".to_vec(), vec![]),
+        (b"user.a=b%".to_vec(), vec![b'c']),
+    ]);
     let head = head(&large, None).unwrap().unwrap();
     let mut archive = tar::Archive::new(head.as_slice().chain(std::io::repeat(0)));
     let mut found = archive.entries().unwrap().next().unwrap().unwrap();
@@ -120,6 +123,13 @@ fn what_ustar_cannot_hold_is_in_extended_records() {
     assert_eq!(value(b"gid"), b"3000000");
     assert_eq!(value(b"SCHILY.xattr.user.x\xff"), [0, 1, 255]);
     assert_eq!(value(b"SCHILY.xattr.user.empty"), b"");
+    assert_eq!(value(b"SCHILY.xattr.user.a%3Db%25"), b"c");
+}
+
+#[test]
+fn names_that_no_file_has_lead_nowhere() {
+    let path = TreePath::from_components([b"..".as_slice(), b"a/b", b".", b"c\0"]).unwrap();
+    assert_eq!(name(&path, false), b"%2E%2E/a%2Fb/%2E/c%00");
 }
 
 #[test]

@@ -21,7 +21,7 @@ impl Bench {
     async fn new(settings: ArchiveSettings) -> Self {
         let place = tempfile::tempdir().unwrap();
         let storage = Arc::new(Directory::create(place.path().join("archives")).await.unwrap());
-        ArchiveFolder::create(storage.clone(), settings).await.unwrap();
+        ArchiveFolder::create(storage.clone(), settings, None).await.unwrap();
         let folder = Arc::new(ArchiveFolder::open(storage, Keys::default()).await.unwrap());
         for name in ["source", "out"] {
             std::fs::create_dir(place.path().join(name)).unwrap();

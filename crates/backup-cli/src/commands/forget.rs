@@ -14,7 +14,8 @@ const HINT: &str = "`backup release` lets a held snapshot go; forgetting is for 
 
 /// Remove snapshots
 ///
-/// What no other snapshot uses stays in the repository until it is pruned. A snapshot that is held is refused.
+/// What no other snapshot uses stays in the repository until it is pruned; an archive is gone at once, and takes its whole
+/// name. What is held is refused.
 #[derive(Debug, Args)]
 pub(crate) struct Forget {
     /// Which snapshots

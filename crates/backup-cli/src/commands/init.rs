@@ -19,7 +19,8 @@ pub(crate) struct Init {
     #[arg(long, value_name = "RECIPIENT")]
     recipient: Vec<String>,
 
-    /// Make an archive folder instead: each backup becomes one file that age, zstd and tar open
+    /// Make an archive folder instead: each backup becomes one file that age, zstd and tar open. As its name is made by
+    /// default, there is one a day of each name
     #[arg(long)]
     archives: bool,
 

@@ -3,6 +3,7 @@
 use super::key::{Way, ask, named_passphrase, ways};
 use super::open::open_repository;
 use super::{Home, Location, identity};
+use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::settings::{Key, Settings};
 use backup_archive::{AgeIdentities, ArchiveFolder, ArchiveSettings, Encryption, Keys};
@@ -43,8 +44,20 @@ pub(crate) async fn open_any(settings: &Settings, location: &Location) -> Result
     open_repository(settings, location, storage).await.map(Opened::Repository)
 }
 
+/// Whether it is archives. Nobody signs that it is: where a repository is, too, somebody has put one of them there.
 pub(super) async fn is_archives(storage: &Arc<dyn StorageDriver>) -> Result<bool> {
-    Ok(ArchiveFolder::is_one(&**storage).await?)
+    if !ArchiveFolder::is_one(&**storage).await? {
+        return Ok(false);
+    }
+    if is_repository(&**storage).await? {
+        let what = "there is a repository, and archives.json, which says that this is an archive folder";
+        return Err(Failure::new(Exit::Damage, what).hint("take away what does not belong there"));
+    }
+    Ok(true)
+}
+
+async fn is_repository(storage: &dyn StorageDriver) -> Result<bool> {
+    Ok(!storage.list("config/", None).await?.objects.is_empty())
 }
 
 /// What only a repository can do was asked of an archive folder.
@@ -105,12 +118,17 @@ pub(crate) async fn create_archives(
     settings_for: impl FnOnce(Encryption) -> Result<ArchiveSettings>,
 ) -> Result<CreatedArchives> {
     super::create::refuse_other_content(location)?;
-    let mut identity = None;
+    let storage = location.new_storage().await?;
+    if is_repository(&*storage).await? {
+        return Err(Failure::new(Exit::Failed, format!("there is a repository in {location}"))
+            .hint("name a new or an empty folder"));
+    }
+    let (mut identity, mut passphrase) = (None, None);
     let encryption = match &settings.key {
         _ if is_plain => Encryption::None,
         Some(Key::Identity(file)) => to(recipients, identity.insert(identity::read_or_make(file, &settings.screen)?)),
         Some(key) if recipients.is_empty() => {
-            named_passphrase(key)?;
+            passphrase = Some(named_passphrase(key)?);
             Encryption::Passphrase
         }
         Some(_) => return Err(Failure::usage("archives are encrypted with a passphrase or to recipients, not both")),
@@ -119,7 +137,7 @@ pub(crate) async fn create_archives(
         }
         None => Encryption::Recipients(recipients.to_vec()),
     };
-    let folder = ArchiveFolder::create(location.new_storage().await?, settings_for(encryption)?).await;
+    let folder = ArchiveFolder::create(storage, settings_for(encryption)?, passphrase.as_ref()).await;
     let folder = folder.map_err(|error| {
         let exists = error.kind() == ErrorKind::AlreadyExists;
         let failure = Failure::from(error);

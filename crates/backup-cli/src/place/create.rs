@@ -1,3 +1,4 @@
+use super::archives::is_archives;
 use super::identity::{self, MadeIdentity};
 use super::key::named_passphrase;
 use super::open::options;
@@ -22,6 +23,11 @@ pub(crate) struct Created {
 /// for the default identity. Missing identity files are made.
 pub(crate) async fn create(settings: &Settings, location: &Location, recipients: &[String]) -> Result<Created> {
     refuse_other_content(location)?;
+    let storage = location.new_storage().await?;
+    if is_archives(&storage).await? {
+        return Err(Failure::new(Exit::Failed, format!("{location} is an archive folder"))
+            .hint("name a new or an empty folder"));
+    }
     let mut owners: Vec<_> = recipients.iter().cloned().map(OwnerRecipient::PublicKey).collect();
     let identity = match &settings.key {
         Some(Key::Identity(file)) => Some(identity::read_or_make(file, &settings.screen)?),
@@ -33,12 +39,11 @@ pub(crate) async fn create(settings: &Settings, location: &Location, recipients:
         None => None,
     };
     owners.extend(identity.iter().map(|identity| identity.recipient.clone()));
-    let repository =
-        Repository::create(location.new_storage().await?, &owners, options(settings)).await.map_err(|error| {
-            let exists = error.kind() == ErrorKind::AlreadyExists;
-            let failure = Failure::from(error);
-            if exists { failure.hint("it is ready for `backup push`") } else { failure }
-        })?;
+    let repository = Repository::create(storage, &owners, options(settings)).await.map_err(|error| {
+        let exists = error.kind() == ErrorKind::AlreadyExists;
+        let failure = Failure::from(error);
+        if exists { failure.hint("it is ready for `backup push`") } else { failure }
+    })?;
     Ok(Created { repository, identity })
 }
 

@@ -40,7 +40,7 @@ fn archives_are_pushed_listed_read_and_pulled() {
     assert!(world.ok(["ls", "--repo", "repo", "latest"]).text().contains(&x));
     assert_eq!(world.ok(["cat", "--repo", "repo", "latest:shop", &x]).out, b"hello");
     assert!(world.ok(["find", "--repo", "repo", "*large"]).text().contains("src/deep/large"));
-    world.ok(["pull", "--repo", "repo", "sho", "--into", "out"]);
+    world.ok(["pull", "--repo", "repo", "shop", "--into", "out"]);
     assert_eq!(fs::read(world.pulled("out", "src/deep/large")).unwrap(), noise(1, 5 << 20));
     world.ok(["check", "--repo", "repo", "--read-data"]);
 }
@@ -78,11 +78,32 @@ fn held_archives_stay_and_what_is_no_archives_business_is_refused() {
         let refused = world.run([command, &["--repo", "repo"]].concat());
         assert_eq!(refused.code, 2, "{command:?}: {refused}");
     }
-    let missing = world.run(["ls", "--repo", "repo", "nothing"]);
-    assert_eq!(missing.code, 6, "{missing}");
+    for missing in ["nothing", "othe", ""] {
+        let missing = world.run(["forget", "--repo", "repo", missing]);
+        assert_eq!(missing.code, 6, "{missing}");
+    }
+    assert_eq!(world.ids(), ["other"]);
     let script = "gzip -d < repo/other.tar.gz | tar -t";
     let listed = Command::new("sh").args(["-c", script]).current_dir(world.path(".")).output().unwrap();
     assert!(String::from_utf8(listed.stdout).unwrap().contains("src/deep/large\n"));
+}
+
+#[test]
+fn a_place_is_a_repository_or_an_archive_folder() {
+    let world = World::with_repository();
+    let refused = world.run(["init", "--repo", "repo", "--archives"]);
+    assert_eq!(refused.code, 1, "{refused}");
+    world.file("src/x", "x");
+    world.ok(["push", "--repo", "repo", "src"]);
+    let archives = with_archives(&["--no-encryption"]);
+    let refused = archives.run(["init", "--repo", "repo"]);
+    assert_eq!(refused.code, 1, "{refused}");
+    // As somebody would who wants to read what comes next.
+    fs::copy(archives.path("repo/archives.json"), world.path("repo/archives.json")).unwrap();
+    for command in [&["push", "src"][..], &["list"], &["prune"]] {
+        let refused = world.run([command, &["--repo", "repo"]].concat());
+        assert_eq!(refused.code, 4, "{command:?}: {refused}");
+    }
 }
 
 #[test]

@@ -76,6 +76,13 @@ impl ArchiveFolder {
         Ok(ArchiveFolder { storage, settings, keys, passphrase: None })
     }
 
+    /// Sets what opens archives.
+    #[must_use]
+    pub fn with_keys(mut self, keys: Keys) -> Self {
+        self.keys = keys;
+        self
+    }
+
     /// Sets the passphrase that archives are written and read with.
     ///
     /// # Errors

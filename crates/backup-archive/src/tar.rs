@@ -34,9 +34,8 @@ pub(crate) fn head(entry: &Entry, link_to: Option<&TreePath>) -> Result<Option<V
             set_link(&mut header, &mut pax, &self::name(first, false))?;
         }
         None if entry.has_content() => {
-            let holes: u64 = entry.holes.iter().map(|hole| hole.length).sum();
             let real = entry.size_bytes.unwrap_or(0);
-            size = real.saturating_sub(holes);
+            size = real.saturating_sub(hole_bytes(entry));
             if !entry.holes.is_empty() {
                 map = sparse_map(entry, real);
                 size += map.len() as u64;
@@ -71,6 +70,11 @@ pub(crate) fn head(entry: &Entry, link_to: Option<&TreePath>) -> Result<Option<V
     blocks.extend_from_slice(header.as_bytes());
     blocks.append(&mut map);
     Ok(Some(blocks))
+}
+
+/// What takes no place in an archive.
+pub(crate) fn hole_bytes(entry: &Entry) -> u64 {
+    entry.holes.iter().map(|hole| hole.length).sum()
 }
 
 fn entry_type(kind: &EntryKind) -> Option<EntryType> {

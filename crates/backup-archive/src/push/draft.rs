@@ -188,7 +188,7 @@ impl Draft for ArchiveDraft {
             .name
             .clone()
             .ok_or_else(|| Error::new(ErrorKind::InvalidInput, "an archive of no component was to be written"))?;
-        let mut summary = self.summary(&name);
+        let summary = self.summary(&name);
         let mut stats = PushStats::default();
         let (mut parts, mut shown) = (Vec::new(), Vec::new());
         let published = async {
@@ -219,7 +219,6 @@ impl Draft for ArchiveDraft {
             }
         };
         show(&*self.storage, &name, manifest, &shown).await?;
-        summary.held = false;
         Ok(Committed::new(summary, stats))
     }
 

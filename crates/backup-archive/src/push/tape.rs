@@ -339,7 +339,7 @@ impl Tape {
             (_, Some(error)) => (Err(error.full_message()), Err(error)),
             (Err(error), None) => return Err(error),
             (Ok(placed), None) => {
-                entry.size_bytes = Some(placed.bytes + entry.holes.iter().map(|hole| hole.length).sum::<u64>());
+                entry.size_bytes = Some(placed.bytes + tar::hole_bytes(&entry));
                 self.observer.event(Event::Progress { files: 1, bytes: 0 });
                 (Ok((entry, placed)), Ok(()))
             }
@@ -367,7 +367,7 @@ impl Tape {
             bytes += block.len() as u64;
             self.observer.event(Event::Progress { files: 0, bytes: block.len() as u64 });
         }
-        entry.size_bytes = Some(bytes + entry.holes.iter().map(|hole| hole.length).sum::<u64>());
+        entry.size_bytes = Some(bytes + tar::hole_bytes(entry));
         self.head(entry, None)?;
         let at = self.plain.position();
         spool.rewind().map_err(failed)?;
@@ -446,8 +446,7 @@ impl Drop for Panics<'_> {
 }
 
 fn data_bytes(entry: &Entry) -> u64 {
-    let holes: u64 = entry.holes.iter().map(|hole| hole.length).sum();
-    entry.size_bytes.unwrap_or(0).saturating_sub(holes)
+    entry.size_bytes.unwrap_or(0).saturating_sub(tar::hole_bytes(entry))
 }
 
 /// A stream's blocks.

@@ -15,7 +15,7 @@ const BLOCKS_AHEAD: usize = 2;
 /// What the storage gets at once.
 const PART_BYTES: usize = 1 << 20;
 
-/// An object that is being written. It is visible when [`Upload::publish`] has returned; dropped before, nothing of it stays.
+/// An object that is being written. It is visible when [`Ready::publish`] has returned; dropped before, nothing of it stays.
 pub(super) struct Upload {
     pub(super) key: Key,
     /// None of what it failed with: the failure has it.

@@ -71,8 +71,7 @@ async fn open_folder(
     location: &Location,
     storage: Arc<dyn StorageDriver>,
 ) -> Result<ArchiveFolder> {
-    let folder = ArchiveFolder::open(storage.clone(), Keys::default()).await?;
-    let encryption = folder.settings().encryption().clone();
+    let folder = ArchiveFolder::open(storage, Keys::default()).await?;
     let usable = if settings.key.is_some() || Home::find()?.identity().exists() { ways(settings)? } else { Vec::new() };
     let mut age = AgeIdentities::default();
     let mut passphrase = None;
@@ -89,13 +88,13 @@ async fn open_folder(
         }
     }
     if passphrase.is_none()
-        && encryption == Encryption::Passphrase
+        && *folder.settings().encryption() == Encryption::Passphrase
         && settings.key.is_none()
         && io::stdin().is_terminal()
     {
         passphrase = Some(ask(&format!("Passphrase of {location}: "))?);
     }
-    let folder = ArchiveFolder::open(storage, Keys::new().with_age(age)).await?;
+    let folder = folder.with_keys(Keys::new().with_age(age));
     Ok(match passphrase {
         Some(passphrase) => folder.with_passphrase(passphrase)?,
         None => folder,

@@ -329,8 +329,10 @@ fn pass_on(store: &Store, window: &Arc<Window>, fetch: Fetch, sealed: Vec<u8>, p
             Err(error) => failed(work.pieces, error),
         }
     }
+    let count = segments.len();
     let job = Job::Segments { window: window.clone(), segments, start: fetch.start, sealed, _permit: permit.clone() };
     if let Err(error) = store.pool.send(job) {
-        failed(Vec::new(), error);
+        // Each of them is waited for.
+        (0..count).for_each(|_| failed(Vec::new(), Error::new(error.kind(), "the threads of the pull have ended")));
     }
 }
